@@ -1,0 +1,144 @@
+// The SQL functions on the tenant context: sql/install/30-context.sql declares them.
+#include "pg/postgres.hpp"
+
+#include "pg/context.hpp"
+
+#include "core/verify.hpp"
+#include "pg/boundary.hpp"
+#include "pg/errors.hpp"
+#include "pg/token.hpp"
+
+#include <cstring>
+#include <string>
+
+namespace tenancy::pg {
+
+namespace {
+
+// Result of current_tenant(): the same bytes for the whole transaction, so nothing is allocated per
+// statement. Aligned as a varlena.
+union TenantText {
+    int32 align;
+    char bytes[VARHDRSZ + kMaxTenantBytes + 1];
+};
+
+TenantText tenant_text{};
+
+Datum text_of(const Verdict &verdict) {
+    const std::size_t length = std::strlen(verdict.tenant_id);
+    std::memcpy(tenant_text.bytes + VARHDRSZ, verdict.tenant_id, length);
+    SET_VARSIZE(tenant_text.bytes, length + VARHDRSZ);
+    return PointerGetDatum(tenant_text.bytes);
+}
+
+// Replaces a statement text that may hold a token in pg_stat_activity; a function can only do so
+// once it runs, so bind parameters remain the better way.
+void hide_statement() {
+    if (debug_query_string != nullptr && std::strstr(debug_query_string, "eyJ") != nullptr)
+        pgstat_report_activity(STATE_RUNNING, "<statement with a token>");
+}
+
+[[noreturn]] void raise_no_tenant() {
+    const bool left_behind = *token_setting().token != '\0';
+    ereport(ERROR,
+            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+             errmsg("no tenant is set in this transaction"),
+             left_behind ? errdetail("The token in tenancy.token was set outside this transaction, "
+                                     "or a token was refused after it.")
+                         : 0,
+             errhint("Call tenancy.set_tenant_from_jwt(token) first, in the same transaction.")));
+    pg_unreachable();
+}
+
+const Verdict *require_verdict() {
+    const Verdict *verdict = context_verify();
+    if (verdict == nullptr)
+        raise_no_tenant();
+    return verdict;
+}
+
+struct PayloadCopy {
+    char *json;
+};
+
+core::Result<PayloadCopy> copy_payload(const char *token) {
+    const auto payload = core::payload_json(token);
+    if (!payload)
+        return payload.error();
+    auto *copy = static_cast<char *>(palloc_extended(payload->size() + 1, MCXT_ALLOC_NO_OOM));
+    if (copy == nullptr)
+        return core::Code::out_of_memory;
+    std::memcpy(copy, payload->c_str(), payload->size() + 1);
+    return PayloadCopy{copy};
+}
+
+} // namespace
+
+} // namespace tenancy::pg
+
+using namespace tenancy;     // NOLINT: SQL entry points live outside any namespace
+using namespace tenancy::pg; // NOLINT
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(pgt_set_tenant_from_jwt);
+PG_FUNCTION_INFO_V1(pgt_current_tenant);
+PG_FUNCTION_INFO_V1(pgt_current_tenant_or_null);
+PG_FUNCTION_INFO_V1(pgt_current_subject);
+PG_FUNCTION_INFO_V1(pgt_current_issuer);
+PG_FUNCTION_INFO_V1(pgt_current_claims);
+PG_FUNCTION_INFO_V1(pgt_clear_tenant);
+
+Datum pgt_set_tenant_from_jwt(PG_FUNCTION_ARGS) {
+    hide_statement();
+    const char *token = nullptr;
+    // An oversized argument is refused before it is detoasted; the core refuses an empty one.
+    if (!PG_ARGISNULL(0) &&
+        toast_raw_datum_size(PG_GETARG_DATUM(0)) <= core::kMaxTokenBytes + VARHDRSZ)
+        token = text_to_cstring(PG_GETARG_TEXT_PP(0));
+    PG_RETURN_DATUM(text_of(*context_replace(
+        token, PG_ARGISNULL(0) ? core::Code::token_missing : core::Code::token_too_large)));
+}
+
+Datum pgt_current_tenant(PG_FUNCTION_ARGS) {
+    (void)fcinfo;
+    PG_RETURN_DATUM(text_of(*require_verdict()));
+}
+
+Datum pgt_current_tenant_or_null(PG_FUNCTION_ARGS) {
+    const Verdict *verdict = context_verify();
+    if (verdict == nullptr)
+        PG_RETURN_NULL();
+    PG_RETURN_DATUM(text_of(*verdict));
+}
+
+Datum pgt_current_subject(PG_FUNCTION_ARGS) {
+    const Verdict *verdict = context_verify();
+    if (verdict == nullptr || !verdict->has_subject)
+        PG_RETURN_NULL();
+    PG_RETURN_TEXT_P(cstring_to_text(verdict->subject));
+}
+
+Datum pgt_current_issuer(PG_FUNCTION_ARGS) {
+    const Verdict *verdict = context_verify();
+    if (verdict == nullptr)
+        PG_RETURN_NULL();
+    PG_RETURN_TEXT_P(cstring_to_text(verdict->issuer));
+}
+
+Datum pgt_current_claims(PG_FUNCTION_ARGS) {
+    (void)fcinfo;
+    require_verdict();
+    const char *token = token_setting().token;
+    const auto outcome = boundary::run([&] { return copy_payload(token); });
+    if (!outcome.ok)
+        raise_refusal(outcome.code);
+    PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(outcome.value.json)));
+}
+
+Datum pgt_clear_tenant(PG_FUNCTION_ARGS) {
+    (void)fcinfo;
+    assign_token_locally("");
+    PG_RETURN_VOID();
+}
+}

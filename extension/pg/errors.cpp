@@ -1,0 +1,44 @@
+#include "pg/postgres.hpp"
+
+#include "pg/errors.hpp"
+
+namespace tenancy::pg {
+
+namespace {
+
+// SQLSTATEs of the form PT<status> are PostgREST's convention for "answer with this HTTP status".
+constexpr int kUnauthorized = MAKE_SQLSTATE('P', 'T', '4', '0', '1');
+constexpr int kForbidden = MAKE_SQLSTATE('P', 'T', '4', '0', '3');
+
+} // namespace
+
+void raise_refusal(core::Code why) {
+    if (why == core::Code::out_of_memory)
+        ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
+                        errdetail_log("While verifying a token."), errhidestmt(true),
+                        errhidecontext(true)));
+    if (why == core::Code::tenant_suspended)
+        ereport(ERROR, (errcode(kForbidden), errmsg("tenant is suspended"),
+                        errdetail("{\"code\": \"tenant_suspended\"}"),
+                        errhint("An administrator lifts it with tenancy.resume_tenant()."),
+                        errhidestmt(true), errhidecontext(true)));
+    // One message for every other reason: a client must not learn which check it failed.
+    ereport(ERROR, (errcode(kUnauthorized), errmsg("token rejected"),
+                    errdetail("{\"code\": \"invalid_token\"}"),
+                    errdetail_log("reason: %s (%s)", core::code_name(why), core::code_text(why)),
+                    errhint("Send a current access token of a registered tenant; the reason is in "
+                            "the server log."),
+                    errhidestmt(true), errhidecontext(true)));
+    pg_unreachable();
+}
+
+void raise_bad_jwks(core::Code why) {
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("JSON Web Key Set is not usable"),
+             errdetail("%s (%s)", core::code_text(why), core::code_name(why)),
+             errhint("Nothing was changed; the issuer keeps the keys it had."), errhidestmt(true),
+             errhidecontext(true)));
+    pg_unreachable();
+}
+
+} // namespace tenancy::pg

@@ -1,0 +1,29 @@
+#include "pg/postgres.hpp"
+
+#include "pg/registry.hpp"
+#include "pg/request.hpp"
+#include "pg/token.hpp"
+
+extern "C" {
+
+PG_MODULE_MAGIC;
+
+void _PG_init();
+
+// Runs in the postmaster only: settings must be there before the first session is, or their names
+// could be taken by placeholders that anyone may set.
+void _PG_init() {
+    if (!process_shared_preload_libraries_in_progress)
+        ereport(
+            ERROR,
+            (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+             errmsg("pg_tenancy must be loaded via shared_preload_libraries"),
+             errdetail("Loaded later it would leave sessions that began without it unguarded."),
+             errhint("Add pg_tenancy to shared_preload_libraries in postgresql.conf and restart "
+                     "the server.")));
+    tenancy::pg::define_token_settings();
+    tenancy::pg::define_request_settings();
+    MarkGUCPrefixReserved("tenancy");
+    tenancy::pg::registry_initialize();
+}
+}

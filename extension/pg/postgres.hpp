@@ -1,0 +1,65 @@
+// Every PostgreSQL header this extension uses, once, as C and first: their macros must not meet
+// C++ headers that were not warned. The only file that looks at PG_VERSION_NUM.
+#pragma once
+
+// Lets the headers of core/ be included after postgres.h, which they refuse everywhere else.
+#define TENANCY_PG_BOUNDARY
+
+extern "C" {
+#include "postgres.h"
+
+#include "access/detoast.h"      // toast_raw_datum_size
+#include "access/genam.h"        // systable_beginscan
+#include "access/htup_details.h" // heap_deform_tuple
+#include "access/parallel.h"     // IsInParallelMode, InitializingParallelWorker
+#include "access/table.h"        // table_open
+#include "access/xact.h"         // IsTransactionState
+#include "catalog/namespace.h"   // get_namespace_oid
+#include "catalog/pg_type_d.h"   // TEXTOID
+#include "commands/trigger.h"    // CALLED_AS_TRIGGER
+#include "executor/spi.h"        // SPI_* names used by trigger.h
+#include "fmgr.h"
+#include "funcapi.h" // InitMaterializedSRF
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"     // process_shared_preload_libraries_in_progress
+#include "storage/proc.h"  // MyProc
+#include "tcop/tcopprot.h" // debug_query_string
+#include "utils/array.h"
+#include "utils/backend_status.h" // pgstat_report_activity
+#include "utils/builtins.h"
+#include "utils/fmgroids.h" // F_TEXTEQ
+#include "utils/guc.h"
+#include "utils/inval.h" // CacheRegisterRelcacheCallback
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/timestamp.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+}
+
+namespace tenancy::pg {
+
+// Number of the local transaction this backend is in; 0 outside one (also during start-up).
+inline LocalTransactionId current_lxid() {
+    if (MyProc == nullptr || !IsTransactionState())
+        return InvalidLocalTransactionId;
+#if PG_VERSION_NUM >= 170000
+    return MyProc->vxid.lxid;
+#else
+    return MyProc->lxid;
+#endif
+}
+
+// Memory that the settings machinery will free; nullptr when there is none.
+inline void *setting_alloc(Size size) {
+#if PG_VERSION_NUM >= 160000
+    return guc_malloc(LOG, size);
+#else
+    return malloc(size); // NOLINT: guc.c of version 15 frees it with free()
+#endif
+}
+
+} // namespace tenancy::pg

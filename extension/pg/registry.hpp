@@ -1,0 +1,42 @@
+// This backend's copy of the trusted issuers and their keys, and the look-up of tenants. Tables of
+// schema tenancy are the truth; they are read as heap, so no SQL, search_path or privilege of the
+// calling role takes part.
+#pragma once
+
+#include "pg/postgres.hpp"
+
+#include "core/crypto.hpp"
+#include "core/policy.hpp"
+
+#include <cstdint>
+
+namespace tenancy::pg {
+
+inline constexpr std::size_t kMaxTenantBytes = 128;
+inline constexpr std::size_t kMaxClaimBytes = 255;
+
+// What an administrator has said about the tenant a claim names. Plain data.
+struct TenantEntry {
+    bool known;
+    bool suspended;
+    char tenant_id[kMaxTenantBytes + 1];
+};
+
+// Registers the invalidation callback of this backend. Called when the module is loaded.
+void registry_initialize();
+
+// Takes in what other backends have committed and reloads the issuers and keys if they changed.
+// Returns the generation of what is loaded now. May ereport().
+uint64 registry_refresh();
+
+// Valid after registry_refresh(), until the next one.
+const core::IssuerSet &registry_issuers();
+const core::Crypto &registry_crypto();
+
+// Tenant that the claim value of this issuer names. May ereport().
+TenantEntry registry_find_tenant(const char *issuer, const char *claim_value);
+
+// Current time, microseconds since the Unix epoch, from the wall clock (never the frozen now()).
+std::int64_t wall_clock_us();
+
+} // namespace tenancy::pg

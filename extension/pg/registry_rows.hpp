@@ -1,0 +1,55 @@
+// Reads the registry tables into plain data in the current memory context. C only: every call here
+// may ereport(), so no object with a destructor is alive.
+#pragma once
+
+#include "pg/postgres.hpp"
+
+#include "pg/registry.hpp"
+
+namespace tenancy::pg {
+
+struct RegistryRelations {
+    Oid issuers, signing_keys, tenants, tenant_claims;
+    Oid tenants_index, tenant_claims_index;
+};
+
+struct TextList {
+    char **items;
+    int count;
+};
+
+// One row of tenancy.issuers; durations in seconds, 0 = no limit.
+struct IssuerRow {
+    char *issuer;
+    TextList audiences;
+    char *tenant_claim;
+    bool allow_es256, allow_rs256;
+    int typ; // core::TypRule
+    TextList authorized_parties;
+    int leeway_seconds, max_lifetime_seconds, max_age_seconds;
+    bool require_subject, require_kid, require_audience;
+};
+
+// One usable row of tenancy.signing_keys; times in microseconds since the Unix epoch.
+struct KeyRow {
+    char *issuer;
+    char *kid;
+    char *public_jwk;
+    std::int64_t valid_from_us, valid_until_us;
+};
+
+struct RegistryRows {
+    IssuerRow *issuers;
+    int issuer_count;
+    KeyRow *keys;
+    int key_count;
+};
+
+// Looks the registry tables up by name; 55000 when the extension is not installed here.
+RegistryRelations registry_relations();
+bool registry_has_relation(const RegistryRelations &, Oid relid);
+RegistryRows registry_read(const RegistryRelations &);
+TenantEntry registry_read_tenant(const RegistryRelations &, const char *issuer,
+                                 const char *claim_value);
+
+} // namespace tenancy::pg

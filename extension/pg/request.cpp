@@ -1,0 +1,48 @@
+#include "pg/postgres.hpp"
+
+#include "pg/request.hpp"
+
+#include <cstring>
+
+namespace tenancy::pg {
+
+namespace {
+
+constexpr std::size_t kMaxBytes = 256;
+
+char *request_id = nullptr;
+char *traceparent = nullptr;
+char *model = nullptr;
+char *instance_id = nullptr;
+
+// Bounded and printable: these values end up in audit rows and logs.
+bool check_short_text(char **newval, void ** /*extra*/, GucSource /*source*/) {
+    const std::size_t length = *newval == nullptr ? 0 : std::strlen(*newval);
+    if (length > kMaxBytes) {
+        GUC_check_errdetail("The value is longer than %zu bytes.", kMaxBytes);
+        return false;
+    }
+    for (std::size_t i = 0; i < length; i++)
+        if (static_cast<unsigned char>((*newval)[i]) < ' ') {
+            GUC_check_errdetail("The value holds a control character.");
+            return false;
+        }
+    return true;
+}
+
+void define(const char *name, const char *what, char **value) {
+    DefineCustomStringVariable(name, what, nullptr, value, "", PGC_USERSET,
+                               GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE, check_short_text, nullptr,
+                               nullptr);
+}
+
+} // namespace
+
+void define_request_settings() {
+    define("tenancy.request_id", "Id of the request, for the audit log.", &request_id);
+    define("tenancy.traceparent", "W3C traceparent of the request.", &traceparent);
+    define("tenancy.model", "Model that the server will run for the request.", &model);
+    define("tenancy.instance_id", "Server instance that carries the request.", &instance_id);
+}
+
+} // namespace tenancy::pg

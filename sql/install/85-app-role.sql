@@ -1,0 +1,79 @@
+-- Application roles: exact grants for a role that already exists, and refusal of one that could
+-- walk around the wall.
+
+-- One line per reason why the role must not be an application role; none when it may.
+CREATE FUNCTION tenancy.app_role_objections(role name) RETURNS SETOF text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH reach AS ( -- the role itself and every role it can SET ROLE to
+        SELECT r.* FROM pg_roles r
+        WHERE r.rolname = app_role_objections.role
+           OR pg_has_role(app_role_objections.role, r.oid, 'MEMBER')
+    )
+    SELECT format('%s has %s', quote_ident(r.rolname), a.attribute)
+    FROM reach r, LATERAL (VALUES (r.rolsuper, 'SUPERUSER'), (r.rolbypassrls, 'BYPASSRLS'),
+        (r.rolcreaterole, 'CREATEROLE'), (r.rolreplication, 'REPLICATION')) a (held, attribute)
+    WHERE a.held
+    UNION ALL
+    SELECT format('it is a member of predefined role %s', r.rolname) FROM reach r
+    WHERE r.rolname LIKE 'pg\_%' AND r.rolname <> app_role_objections.role
+      AND r.rolname <> 'pg_database_owner'
+    UNION ALL
+    SELECT format('%s owns this database', quote_ident(r.rolname))
+    FROM reach r JOIN pg_database d ON d.datdba = r.oid WHERE d.datname = current_database()
+    UNION ALL
+    SELECT format('%s owns schema %s', quote_ident(r.rolname), quote_ident(n.nspname))
+    FROM reach r JOIN pg_namespace n ON n.nspowner = r.oid
+    WHERE n.nspname IN ('tenancy', 'agent', 'pg_catalog')
+    UNION ALL
+    SELECT format('%s owns protected table %s', quote_ident(r.rolname), c.oid::regclass)
+    FROM reach r JOIN pg_class c ON c.relowner = r.oid
+    WHERE c.relrowsecurity OR c.relnamespace IN (SELECT n.oid FROM pg_namespace n
+                                                 WHERE n.nspname IN ('tenancy', 'agent'));
+END;
+COMMENT ON FUNCTION tenancy.app_role_objections(name) IS
+    'Why a role cannot be an application role: how it could bypass the wall. No row: it can be one';
+REVOKE ALL ON FUNCTION tenancy.app_role_objections(name) FROM PUBLIC;
+
+CREATE FUNCTION tenancy.grant_app(role name) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    objections text;
+    privilege  record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = grant_app.role) THEN
+        RAISE EXCEPTION 'role "%" does not exist', role USING ERRCODE = 'undefined_object',
+            HINT = 'Create it first, with LOGIN and nothing else: the extension creates no role.';
+    END IF;
+    SELECT string_agg(o, E'\n') INTO objections FROM tenancy.app_role_objections(role) o;
+    IF objections IS NOT NULL THEN
+        RAISE EXCEPTION 'role "%" could bypass the wall between tenants', role
+            USING ERRCODE = 'invalid_grant_operation', DETAIL = objections,
+                  HINT = 'Use a role of its own for the application: LOGIN, owner of nothing, member of nothing.';
+    END IF;
+    FOR privilege IN SELECT * FROM tenancy.app_privileges() LOOP
+        EXECUTE format('GRANT %s ON %s %s TO %I', privilege.privileges, privilege.kind,
+                       privilege.object, role);
+    END LOOP;
+    INSERT INTO tenancy.app_roles (role_name) VALUES (role) ON CONFLICT DO NOTHING;
+END
+$$;
+COMMENT ON FUNCTION tenancy.grant_app(name) IS
+    'Makes an existing role an application role: exactly the privileges of tenancy.app_privileges(); refuses a role that could bypass the wall (0LP01)';
+REVOKE ALL ON FUNCTION tenancy.grant_app(name) FROM PUBLIC;
+
+CREATE FUNCTION tenancy.revoke_app(role name) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    privilege record;
+BEGIN
+    FOR privilege IN SELECT * FROM tenancy.app_privileges() LOOP
+        EXECUTE format('REVOKE ALL ON %s %s FROM %I', privilege.kind, privilege.object, role);
+    END LOOP;
+    DELETE FROM tenancy.app_roles r WHERE r.role_name = revoke_app.role;
+END
+$$;
+COMMENT ON FUNCTION tenancy.revoke_app(name) IS 'Takes back what grant_app() gave';
+REVOKE ALL ON FUNCTION tenancy.revoke_app(name) FROM PUBLIC;

@@ -1,0 +1,42 @@
+-- grant_app() gives an existing role exactly what it needs, and refuses one that could walk around.
+\getenv test_dir PG_ABS_SRCDIR
+\set setup :test_dir '/sql/include/setup.psql'
+\i :setup
+SET client_min_messages = warning;
+\set VERBOSITY default
+SELECT tenancy.grant_app('regress_nobody_there');
+CREATE ROLE regress_bypass BYPASSRLS;
+CREATE ROLE regress_member LOGIN IN ROLE regress_bypass;
+CREATE ROLE regress_deep LOGIN IN ROLE regress_member;
+CREATE ROLE regress_creator CREATEROLE;
+CREATE ROLE regress_files IN ROLE pg_read_server_files;
+CREATE ROLE regress_reader IN ROLE pg_read_all_data;
+CREATE ROLE regress_owner;
+CREATE TABLE public.owned (tenant_id text);
+ALTER TABLE public.owned ENABLE ROW LEVEL SECURITY, OWNER TO regress_owner;
+SELECT tenancy.grant_app('regress_bypass');
+SELECT tenancy.grant_app('regress_deep');
+SELECT tenancy.grant_app('regress_creator');
+SELECT tenancy.grant_app('regress_files');
+SELECT tenancy.grant_app('regress_reader');
+SELECT tenancy.grant_app('regress_owner');
+SELECT count(*) > 0 AS superuser_objected FROM tenancy.app_role_objections(current_user);
+SELECT role_name FROM tenancy.app_roles;
+
+-- exactly the listed privileges: nothing else in either schema is open to it
+SELECT c.oid::regclass AS tables, string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type) AS privileges
+    FROM pg_class c, LATERAL aclexplode(c.relacl) a
+    WHERE c.relnamespace IN ('tenancy'::regnamespace, 'agent'::regnamespace)
+      AND a.grantee = 'regress_app'::regrole GROUP BY c.oid ORDER BY 1::text;
+SELECT count(*) AS open_to_public FROM pg_class c, LATERAL aclexplode(c.relacl) a
+    WHERE c.relnamespace IN ('tenancy'::regnamespace, 'agent'::regnamespace) AND a.grantee = 0;
+SELECT p.oid::regprocedure AS function_open_to_public FROM pg_proc p
+    WHERE p.pronamespace IN ('tenancy'::regnamespace, 'agent'::regnamespace)
+      AND (p.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = 0));
+
+-- and what was given can be taken back
+SELECT tenancy.revoke_app('regress_app');
+SELECT count(*) FROM pg_class c, LATERAL aclexplode(c.relacl) a WHERE a.grantee = 'regress_app'::regrole;
+SELECT tenancy.grant_app('regress_app');
+DROP TABLE public.owned;
+DROP ROLE regress_deep, regress_member, regress_bypass, regress_creator, regress_files, regress_reader, regress_owner;
