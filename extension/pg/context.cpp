@@ -80,6 +80,7 @@ Verdict verify_cold(const char *token, uint64 generation, std::int64_t now_us) {
     if (tenant.suspended)
         refuse(core::Code::tenant_suspended);
     claims.verdict.generation = generation;
+    claims.verdict.rates = tenant.rates;
     strlcpy(claims.verdict.tenant_id, tenant.tenant_id, sizeof claims.verdict.tenant_id);
     return claims.verdict;
 }
@@ -114,6 +115,18 @@ bool is_live(const TokenSetting &setting) {
             (setting.lxid != InvalidLocalTransactionId && setting.lxid == current_lxid()));
 }
 
+[[noreturn]] void raise_no_tenant() {
+    const bool left_behind = *token_setting().token != '\0';
+    ereport(ERROR,
+            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+             errmsg("no tenant is set in this transaction"),
+             left_behind ? errdetail("The token in tenancy.token was set outside this transaction, "
+                                     "or a token was refused after it.")
+                         : 0,
+             errhint("Call tenancy.set_tenant_from_jwt(token) first, in the same transaction.")));
+    pg_unreachable();
+}
+
 } // namespace
 
 const Verdict *context_verify() {
@@ -130,6 +143,13 @@ const Verdict *context_verify() {
     keep_to_first_tenant(verified);
     verified_at_us = now_us;
     return &verified;
+}
+
+const Verdict *context_require() {
+    const Verdict *verdict = context_verify();
+    if (verdict == nullptr)
+        raise_no_tenant();
+    return verdict;
 }
 
 const Verdict *context_replace(const char *token, core::Code why_missing) {

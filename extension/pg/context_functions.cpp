@@ -38,25 +38,6 @@ void hide_statement() {
         pgstat_report_activity(STATE_RUNNING, "<statement with a token>");
 }
 
-[[noreturn]] void raise_no_tenant() {
-    const bool left_behind = *token_setting().token != '\0';
-    ereport(ERROR,
-            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-             errmsg("no tenant is set in this transaction"),
-             left_behind ? errdetail("The token in tenancy.token was set outside this transaction, "
-                                     "or a token was refused after it.")
-                         : 0,
-             errhint("Call tenancy.set_tenant_from_jwt(token) first, in the same transaction.")));
-    pg_unreachable();
-}
-
-const Verdict *require_verdict() {
-    const Verdict *verdict = context_verify();
-    if (verdict == nullptr)
-        raise_no_tenant();
-    return verdict;
-}
-
 struct PayloadCopy {
     char *json;
 };
@@ -102,7 +83,7 @@ Datum pgt_set_tenant_from_jwt(PG_FUNCTION_ARGS) {
 
 Datum pgt_current_tenant(PG_FUNCTION_ARGS) {
     (void)fcinfo;
-    PG_RETURN_DATUM(text_of(*require_verdict()));
+    PG_RETURN_DATUM(text_of(*context_require()));
 }
 
 Datum pgt_current_tenant_or_null(PG_FUNCTION_ARGS) {
@@ -128,7 +109,7 @@ Datum pgt_current_issuer(PG_FUNCTION_ARGS) {
 
 Datum pgt_current_claims(PG_FUNCTION_ARGS) {
     (void)fcinfo;
-    require_verdict();
+    context_require();
     const char *token = token_setting().token;
     const auto outcome = boundary::run([&] { return copy_payload(token); });
     if (!outcome.ok)

@@ -9,6 +9,7 @@ namespace {
 // SQLSTATEs of the form PT<status> are PostgREST's convention for "answer with this HTTP status".
 constexpr int kUnauthorized = MAKE_SQLSTATE('P', 'T', '4', '0', '1');
 constexpr int kForbidden = MAKE_SQLSTATE('P', 'T', '4', '0', '3');
+constexpr int kUnavailable = MAKE_SQLSTATE('P', 'T', '5', '0', '3');
 
 } // namespace
 
@@ -38,6 +39,12 @@ void raise_bad_jwks(core::Code why) {
              errdetail("%s (%s)", core::code_text(why), core::code_name(why)),
              errhint("Nothing was changed; the issuer keeps the keys it had."), errhidestmt(true),
              errhidecontext(true)));
+    pg_unreachable();
+}
+
+void raise_unavailable(const char *message, const char *hint) {
+    ereport(ERROR, (errcode(kUnavailable), errmsg("%s", message),
+                    errdetail("{\"code\": \"unavailable\"}"), errhint("%s", hint)));
     pg_unreachable();
 }
 

@@ -12,4 +12,7 @@ namespace tenancy::pg {
 // Raises 22023 for a JSON Web Key Set an administrator gave. Never returns.
 [[noreturn]] void raise_bad_jwks(core::Code why);
 
+// Raises PT503 for a limiter that cannot decide: nothing passes unmetered. Never returns.
+[[noreturn]] void raise_unavailable(const char *message, const char *hint);
+
 } // namespace tenancy::pg

@@ -1,7 +1,9 @@
 #include "pg/postgres.hpp"
 
+#include "pg/pending.hpp"
 #include "pg/registry.hpp"
 #include "pg/request.hpp"
+#include "pg/shared_memory.hpp"
 #include "pg/token.hpp"
 
 extern "C" {
@@ -23,7 +25,9 @@ void _PG_init() {
                      "the server.")));
     tenancy::pg::define_token_settings();
     tenancy::pg::define_request_settings();
+    tenancy::pg::shared_memory_reserve();
     MarkGUCPrefixReserved("tenancy");
     tenancy::pg::registry_initialize();
+    tenancy::pg::pending_initialize();
 }
 }

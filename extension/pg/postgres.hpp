@@ -17,13 +17,19 @@ extern "C" {
 #include "catalog/namespace.h"   // get_namespace_oid
 #include "catalog/pg_type_d.h"   // TEXTOID
 #include "commands/trigger.h"    // CALLED_AS_TRIGGER
+#include "common/hashfn.h"       // hash_any_extended
 #include "executor/spi.h"        // SPI_* names used by trigger.h
 #include "fmgr.h"
 #include "funcapi.h" // InitMaterializedSRF
 #include "mb/pg_wchar.h"
-#include "miscadmin.h"     // process_shared_preload_libraries_in_progress
-#include "storage/proc.h"  // MyProc
-#include "tcop/tcopprot.h" // debug_query_string
+#include "miscadmin.h" // process_shared_preload_libraries_in_progress
+#include "port/atomics.h"
+#include "storage/ipc.h"    // shmem_startup_hook
+#include "storage/lock.h"   // LockAcquire
+#include "storage/lwlock.h" // LWLockAcquire
+#include "storage/proc.h"   // MyProc
+#include "storage/shmem.h"  // ShmemInitHash
+#include "tcop/tcopprot.h"  // debug_query_string
 #include "utils/array.h"
 #include "utils/backend_status.h" // pgstat_report_activity
 #include "utils/builtins.h"

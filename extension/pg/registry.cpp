@@ -139,6 +139,10 @@ TenantEntry registry_find_tenant(const char *issuer, const char *claim_value) {
     return registry_read_tenant(relations, issuer, claim_value);
 }
 
+RateLimits registry_find_rates(const char *tenant_id) {
+    return registry_read_rates(relations, tenant_id);
+}
+
 std::int64_t wall_clock_us() {
     constexpr std::int64_t epoch_shift_us =
         std::int64_t{POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE} * USECS_PER_DAY;

@@ -15,10 +15,17 @@ namespace tenancy::pg {
 inline constexpr std::size_t kMaxTenantBytes = 128;
 inline constexpr std::size_t kMaxClaimBytes = 255;
 
+// Request and token rates of a tenant; 0 = no such limit. Plain data.
+struct RateLimits {
+    std::int64_t requests_per_minute, burst;
+    std::int64_t tokens_per_minute;
+};
+
 // What an administrator has said about the tenant a claim names. Plain data.
 struct TenantEntry {
     bool known;
     bool suspended;
+    RateLimits rates;
     char tenant_id[kMaxTenantBytes + 1];
 };
 
@@ -35,6 +42,9 @@ const core::Crypto &registry_crypto();
 
 // Tenant that the claim value of this issuer names. May ereport().
 TenantEntry registry_find_tenant(const char *issuer, const char *claim_value);
+
+// Rates of a tenant that is known by other means than a token. May ereport().
+RateLimits registry_find_rates(const char *tenant_id);
 
 // Current time, microseconds since the Unix epoch, from the wall clock (never the frozen now()).
 std::int64_t wall_clock_us();

@@ -36,6 +36,15 @@ enum KeyColumn {
 };
 enum ClaimColumn { claim_issuer = 1, claim_value_column, claim_tenant_id };
 enum TenantColumn { tenant_tenant_id = 1, tenant_status };
+enum RateColumn {
+    rate_tenant_id = 1,
+    rate_requests_per_minute,
+    rate_burst,
+    rate_tokens_per_minute
+};
+
+// The row of tenancy.rate_limits for tenants without one of their own; no tenant can have this id.
+constexpr char kAllTenants[] = "*";
 
 constexpr int kFirstCapacity = 16;
 
@@ -49,6 +58,9 @@ struct Row {
     bool boolean(int column) const { return DatumGetBool(values[column - 1]); }
     int integer(int column) const {
         return is_null(column) ? 0 : DatumGetInt32(values[column - 1]);
+    }
+    std::int64_t bigint(int column) const {
+        return is_null(column) ? 0 : DatumGetInt64(values[column - 1]);
     }
 };
 
@@ -172,14 +184,20 @@ Oid relation_named(Oid schema, const char *name) {
 
 RegistryRelations registry_relations() {
     const Oid schema = get_namespace_oid("tenancy", true);
-    return {relation_named(schema, "issuers"),      relation_named(schema, "signing_keys"),
-            relation_named(schema, "tenants"),      relation_named(schema, "tenant_claims"),
-            relation_named(schema, "tenants_pkey"), relation_named(schema, "tenant_claims_pkey")};
+    return {.issuers = relation_named(schema, "issuers"),
+            .signing_keys = relation_named(schema, "signing_keys"),
+            .tenants = relation_named(schema, "tenants"),
+            .tenant_claims = relation_named(schema, "tenant_claims"),
+            .rate_limits = relation_named(schema, "rate_limits"),
+            .tenants_index = relation_named(schema, "tenants_pkey"),
+            .tenant_claims_index = relation_named(schema, "tenant_claims_pkey"),
+            .rate_limits_index = relation_named(schema, "rate_limits_pkey")};
 }
 
 bool registry_has_relation(const RegistryRelations &relations, Oid relid) {
     return relid == relations.issuers || relid == relations.signing_keys ||
-           relid == relations.tenants || relid == relations.tenant_claims;
+           relid == relations.tenants || relid == relations.tenant_claims ||
+           relid == relations.rate_limits;
 }
 
 RegistryRows registry_read(const RegistryRelations &relations) {
@@ -217,7 +235,25 @@ TenantEntry registry_read_tenant(const RegistryRelations &relations, const char 
     for_each_row(relations.tenants, relations.tenants_index, 1, keys, [&](const Row &row) {
         entry.suspended = std::strcmp(row.cstring(tenant_status), "active") != 0;
     });
+    entry.rates = registry_read_rates(relations, entry.tenant_id);
     return entry;
+}
+
+RateLimits registry_read_rates(const RegistryRelations &relations, const char *tenant_id) {
+    const char *const owners[] = {tenant_id, kAllTenants};
+    RateLimits rates{};
+    bool found = false;
+    for (int i = 0; i < 2 && !found; i++) {
+        ScanKeyData key;
+        text_key(&key, rate_tenant_id, owners[i]);
+        for_each_row(relations.rate_limits, relations.rate_limits_index, 1, &key,
+                     [&](const Row &row) {
+                         found = true;
+                         rates = {row.bigint(rate_requests_per_minute), row.bigint(rate_burst),
+                                  row.bigint(rate_tokens_per_minute)};
+                     });
+    }
+    return rates;
 }
 
 } // namespace tenancy::pg

@@ -9,8 +9,8 @@
 namespace tenancy::pg {
 
 struct RegistryRelations {
-    Oid issuers, signing_keys, tenants, tenant_claims;
-    Oid tenants_index, tenant_claims_index;
+    Oid issuers, signing_keys, tenants, tenant_claims, rate_limits;
+    Oid tenants_index, tenant_claims_index, rate_limits_index;
 };
 
 struct TextList {
@@ -51,5 +51,8 @@ bool registry_has_relation(const RegistryRelations &, Oid relid);
 RegistryRows registry_read(const RegistryRelations &);
 TenantEntry registry_read_tenant(const RegistryRelations &, const char *issuer,
                                  const char *claim_value);
+
+// Rates of a tenant: its own row, else the row of all tenants, else none.
+RateLimits registry_read_rates(const RegistryRelations &, const char *tenant_id);
 
 } // namespace tenancy::pg

@@ -19,6 +19,7 @@ struct Verdict {
         not_before_us; // usable while not_before_us <= now < expires_us (Unix microseconds)
     std::int64_t expires_us;
     uint64 generation; // of the registry that produced it
+    RateLimits rates;
     bool has_subject;
     char tenant_id[kMaxTenantBytes + 1];
     char subject[kMaxClaimBytes + 1];

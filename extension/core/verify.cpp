@@ -1,0 +1,124 @@
+#include "core/verify.hpp"
+
+#include "core/base64url.hpp"
+#include "core/claims.hpp"
+#include "core/header.hpp"
+#include "core/jwt.hpp"
+#include "core/signature.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace tenancy::core {
+namespace {
+
+Result<Header> read_header(std::string_view encoded) {
+    const Result<std::string> json = base64url_decode(encoded);
+    return json ? parse_header(*json) : Result<Header>(json.error());
+}
+
+Result<Claims> read_claims(std::string_view encoded) {
+    const Result<std::string> json = base64url_decode(encoded);
+    return json ? parse_claims(*json) : Result<Claims>(json.error());
+}
+
+Result<const Issuer *> find_issuer(const IssuerSet &issuers, const Claims &claims) {
+    if (!claims.issuer)
+        return Code::issuer_missing;
+    const Issuer *issuer = issuers.find(*claims.issuer);
+    if (issuer == nullptr)
+        return Code::issuer_unknown;
+    return issuer;
+}
+
+// With a kid: the one key of that name. Without: the one key of that algorithm, if the policy
+// allows. Never a second try with another key.
+Result<const TrustedKey *> choose_key(const Issuer &issuer, const Header &header,
+                                      std::int64_t now_us) {
+    if (!header.kid && issuer.policy.require_kid)
+        return Code::kid_missing;
+    const TrustedKey *chosen = nullptr;
+    bool was_named = false;
+    for (const TrustedKey &key : issuer.keys) {
+        const bool fits = header.kid ? key.kid == *header.kid : key.algorithm == header.algorithm;
+        if (!fits)
+            continue;
+        was_named = true;
+        if (now_us < key.valid_from_us || now_us >= key.valid_until_us)
+            continue;
+        if (chosen != nullptr)
+            return Code::key_ambiguous;
+        chosen = &key;
+    }
+    if (chosen == nullptr)
+        return was_named ? Code::key_not_valid_now : Code::kid_unknown;
+    if (chosen->algorithm != header.algorithm)
+        return Code::algorithm_mismatch;
+    return chosen;
+}
+
+Code check_token_signature(const Crypto &crypto, const TrustedKey &key, Algorithm algorithm,
+                           const TokenParts &parts) {
+    const Result<std::string> signature = base64url_decode(parts.signature);
+    if (!signature)
+        return signature.error();
+    return check_signature(crypto, key.key, algorithm, parts.signed_bytes, *signature);
+}
+
+Verified make_verified(const Issuer &issuer, const TrustedKey &key, const Window &window,
+                       Claims claims, std::string tenant) {
+    Verified verified;
+    verified.issuer = &issuer;
+    verified.tenant_claim = std::move(tenant);
+    verified.subject = std::move(claims.subject).value_or("");
+    verified.token_id = std::move(claims.token_id).value_or("");
+    verified.key_id = key.kid;
+    verified.not_before_us = std::max(window.from_us, key.valid_from_us);
+    verified.expires_us = std::min(window.until_us, key.valid_until_us);
+    verified.issued_at_us = claims.issued_at_us.value_or(std::numeric_limits<std::int64_t>::min());
+    return verified;
+}
+
+} // namespace
+
+Result<Verified> verify(const Crypto &crypto, const IssuerSet &issuers, std::string_view token,
+                        std::int64_t now_us) {
+    const Result<TokenParts> parts = split_token(token);
+    if (!parts)
+        return parts.error();
+    const Result<Header> header = read_header(parts->header);
+    if (!header)
+        return header.error();
+    Result<Claims> claims = read_claims(parts->payload);
+    if (!claims)
+        return claims.error();
+    const Result<const Issuer *> issuer = find_issuer(issuers, *claims);
+    if (!issuer)
+        return issuer.error();
+    const IssuerPolicy &policy = (*issuer)->policy;
+    if (const Code why = check_header(policy, *header); why != Code::ok)
+        return why;
+    const Result<const TrustedKey *> key = choose_key(**issuer, *header, now_us);
+    if (!key)
+        return key.error();
+    const Result<Window> window = check_claims(policy, *claims, now_us);
+    if (!window)
+        return window.error();
+    Result<std::string> tenant = tenant_of(policy, *claims);
+    if (!tenant)
+        return tenant.error();
+    const Code why = check_token_signature(crypto, **key, header->algorithm, *parts);
+    if (why != Code::ok)
+        return why;
+    return make_verified(**issuer, **key, *window, std::move(*claims), std::move(*tenant));
+}
+
+Result<std::string> payload_json(std::string_view token) {
+    const Result<TokenParts> parts = split_token(token);
+    if (!parts)
+        return parts.error();
+    return base64url_decode(parts->payload);
+}
+
+} // namespace tenancy::core

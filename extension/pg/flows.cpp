@@ -1,0 +1,89 @@
+#include "pg/postgres.hpp"
+
+#include "pg/flows.hpp"
+
+#include "pg/errors.hpp"
+
+#include <cstring>
+
+namespace tenancy::pg {
+
+namespace {
+
+constexpr std::int64_t kNsPerUs = 1000;
+
+SharedTable<FlowKey, Flow> table("pg_tenancy flows");
+
+FlowKey key_of(const char *tenant_id, FlowKind kind) {
+    FlowKey key;
+    std::memset(&key, 0, sizeof key);
+    key.database = MyDatabaseId;
+    key.kind = kind;
+    strlcpy(key.tenant_id, tenant_id, sizeof key.tenant_id);
+    return key;
+}
+
+void create(const FlowKey &key, std::int64_t now_ns) {
+    const bool created = table.create(
+        key, [](Flow &flow) { pg_atomic_init_u64(&flow.arrival_ns, 0); },
+        [&] {
+            // A flow whose burst is whole again means the same as no flow.
+            (void)table.drop_if([&](Flow &flow) {
+                return pg_atomic_read_u64(&flow.arrival_ns) <= static_cast<uint64>(now_ns);
+            });
+        });
+    if (!created)
+        raise_unavailable("rate limiter has no room for another tenant",
+                          "Raise tenancy.max_flows and restart the server.");
+}
+
+// Replaces the arrival time by what `next` makes of it, with no other decision in between.
+template <class Next>
+void update(Flow &flow, Next next) {
+    uint64 seen = pg_atomic_read_u64(&flow.arrival_ns);
+    while (!pg_atomic_compare_exchange_u64(
+        &flow.arrival_ns, &seen, static_cast<uint64>(next(static_cast<std::int64_t>(seen))))) {
+    }
+}
+
+void require_table() {
+    if (!table.is_ready())
+        raise_unavailable("rate limiter is not ready",
+                          "Restart the server with pg_tenancy in shared_preload_libraries.");
+}
+
+} // namespace
+
+SharedTable<FlowKey, Flow> &flows_table() {
+    return table;
+}
+
+core::GcraDecision flows_take(const char *tenant_id, FlowKind kind, const core::GcraLimit &limit,
+                              std::int64_t cost) {
+    require_table();
+    const FlowKey key = key_of(tenant_id, kind);
+    core::GcraDecision decision;
+    for (;;) {
+        const std::int64_t now_ns = wall_clock_us() * kNsPerUs;
+        const auto decide = [&](std::int64_t arrival_ns) {
+            decision = core::gcra_decide(limit, arrival_ns, now_ns, cost);
+            return decision.arrival_ns;
+        };
+        if (table.with(key, [&](Flow &flow) { update(flow, decide); }))
+            return decision;
+        create(key, now_ns);
+    }
+}
+
+void flows_give_back(const char *tenant_id, FlowKind kind, const core::GcraLimit &limit,
+                     std::int64_t units) {
+    require_table();
+    const std::int64_t now_ns = wall_clock_us() * kNsPerUs;
+    (void)table.with(key_of(tenant_id, kind), [&](Flow &flow) {
+        update(flow, [&](std::int64_t arrival_ns) {
+            return core::gcra_give_back(limit, arrival_ns, now_ns, units);
+        });
+    });
+}
+
+} // namespace tenancy::pg

@@ -1,0 +1,41 @@
+// Flows: the shared-memory table of GCRA arrival times, one per database, tenant and kind of unit.
+// It survives nothing: after a crash restart every flow is new, which admits one burst at most.
+#pragma once
+
+#include "pg/postgres.hpp"
+
+#include "core/gcra.hpp"
+#include "pg/registry.hpp"
+#include "pg/shared_table.hpp"
+
+#include <cstdint>
+
+namespace tenancy::pg {
+
+enum class FlowKind : uint32 { requests = 1, tokens = 2 };
+
+// Hashed as raw bytes, so it is always zeroed first.
+struct FlowKey {
+    Oid database;
+    FlowKind kind;
+    char tenant_id[kMaxTenantBytes + 8]; // a multiple of 8: no padding behind it
+};
+static_assert(sizeof(FlowKey) == sizeof(Oid) + sizeof(FlowKind) + kMaxTenantBytes + 8);
+
+struct Flow {
+    FlowKey key;
+    pg_atomic_uint64 arrival_ns;
+};
+
+SharedTable<FlowKey, Flow> &flows_table();
+
+// Takes `cost` units of the tenant's flow if its limit allows, in one compare-and-swap. PT503 when
+// the table is not there, or full of flows that are in use: nothing is admitted unmetered.
+core::GcraDecision flows_take(const char *tenant_id, FlowKind kind, const core::GcraLimit &limit,
+                              std::int64_t cost);
+
+// Gives units back that were taken and not used. A flow that is gone has nothing to give back to.
+void flows_give_back(const char *tenant_id, FlowKind kind, const core::GcraLimit &limit,
+                     std::int64_t units);
+
+} // namespace tenancy::pg

@@ -1,0 +1,55 @@
+#include "pg/postgres.hpp"
+
+#include "pg/ledger_lock.hpp"
+
+#include <cstring>
+
+namespace tenancy::pg {
+
+namespace {
+
+// pg_advisory_lock() uses the classes 1 and 2; with another number none of its callers can be in
+// the way.
+enum LockClass : uint16 { ledger_class = 0x7E01, instance_class = 0x7E02 };
+
+// Two names that hash alike share a lock, which costs waiting and nothing else.
+LOCKTAG lock_tag(const char *name, LockClass lock_class) {
+    const uint64 hash = DatumGetUInt64(hash_any_extended(
+        reinterpret_cast<const unsigned char *>(name), static_cast<int>(std::strlen(name)), 0));
+    LOCKTAG tag;
+    SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, static_cast<uint32>(hash >> 32),
+                         static_cast<uint32>(hash), lock_class);
+    return tag;
+}
+
+} // namespace
+
+void lock_ledger(const char *tenant_id, bool exclusive) {
+    if (IsolationUsesXactSnapshot())
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("budgets need transaction isolation READ COMMITTED"),
+                        errhint("Begin the transaction with ISOLATION LEVEL READ COMMITTED.")));
+    const LOCKTAG tag = lock_tag(tenant_id, ledger_class);
+    (void)LockAcquire(&tag, exclusive ? ExclusiveLock : ShareLock, false, false);
+}
+
+void unlock_shared_ledger(const char *tenant_id) {
+    const LOCKTAG tag = lock_tag(tenant_id, ledger_class);
+    (void)LockRelease(&tag, ShareLock, false);
+}
+
+bool lock_instance(const char *instance_id) {
+    const LOCKTAG tag = lock_tag(instance_id, instance_class);
+    return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+bool instance_is_gone(const char *instance_id) {
+    const LOCKTAG tag = lock_tag(instance_id, instance_class);
+    const LockAcquireResult result = LockAcquire(&tag, ExclusiveLock, true, true);
+    if (result == LOCKACQUIRE_NOT_AVAIL)
+        return false;
+    (void)LockRelease(&tag, ExclusiveLock, true);
+    return result == LOCKACQUIRE_OK; // else this very session had it: alive
+}
+
+} // namespace tenancy::pg

@@ -1,0 +1,24 @@
+// Locks that no SQL function reaches: advisory locks of a class of our own.
+#pragma once
+
+#include "pg/postgres.hpp"
+
+namespace tenancy::pg {
+
+// Locks the ledger of a tenant until the end of the transaction: shared by whoever adds holds or
+// charges, exclusive for whoever rebuilds a counter from the rows. 0A000 unless each statement of
+// the transaction sees what was committed before it (READ COMMITTED): an older snapshot would
+// rebuild short.
+void lock_ledger(const char *tenant_id, bool exclusive);
+
+// Gives a shared ledger lock up again, before the end of the transaction.
+void unlock_shared_ledger(const char *tenant_id);
+
+// Takes, for the rest of the session, the lock that says a server instance is alive. False: another
+// session has it.
+bool lock_instance(const char *instance_id);
+
+// Whether no session has that lock: the instance is gone. Keeps it free.
+bool instance_is_gone(const char *instance_id);
+
+} // namespace tenancy::pg

@@ -1,0 +1,118 @@
+#include "pg/postgres.hpp"
+
+#include "pg/pending.hpp"
+
+namespace tenancy::pg {
+
+namespace {
+
+constexpr int kFirstCapacity = 16;
+
+struct Entry {
+    SlotKey key;
+    SubTransactionId subtransaction;
+    Amount undo;  // added to used when this is rolled back
+    Amount used;  // added to used at commit
+    Amount spent; // added to spent at commit
+};
+
+// In TopTransactionContext, which ends with the transaction; so the callbacks never allocate.
+Entry *entries = nullptr;
+int count = 0;
+int capacity = 0;
+
+// Makes room before anything is done, so that running out of memory cannot lose an undo.
+Entry *reserve() {
+    if (count == capacity) {
+        const int wanted = capacity == 0 ? kFirstCapacity : capacity * 2;
+        const Size size = sizeof(Entry) * static_cast<Size>(wanted);
+        entries = static_cast<Entry *>(entries == nullptr
+                                           ? MemoryContextAlloc(TopTransactionContext, size)
+                                           : repalloc(entries, size));
+        capacity = wanted;
+    }
+    return entries + count;
+}
+
+void append(const SlotKey &key, const Amount &undo, const Amount &used, const Amount &spent) {
+    entries[count++] = {key, GetCurrentSubTransactionId(), undo, used, spent};
+}
+
+void roll_back_to(int mark) {
+    for (; count > mark; count--)
+        slot_add(entries[count - 1].key, entries[count - 1].undo, {0, 0});
+}
+
+void forget() {
+    entries = nullptr;
+    count = capacity = 0;
+}
+
+// Still under the transaction's locks, so no rebuild can run between the rows and the slots.
+void at_transaction_end(XactEvent event, void * /*arg*/) {
+    if (count == 0 && capacity == 0)
+        return;
+    switch (event) {
+    case XACT_EVENT_COMMIT:
+        for (int i = 0; i < count; i++)
+            slot_add(entries[i].key, entries[i].used, entries[i].spent);
+        forget();
+        break;
+    case XACT_EVENT_ABORT:
+        roll_back_to(0);
+        forget();
+        break;
+    case XACT_EVENT_PRE_PREPARE:
+        ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+                        errmsg("a transaction with budget holds cannot be prepared"),
+                        errdetail("Its holds would outlive a crash unseen by the counters."),
+                        errhint("Use COMMIT.")));
+        break;
+    default:
+        break;
+    }
+}
+
+void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransactionId parent,
+                           void * /*arg*/) {
+    if (event == SUBXACT_EVENT_ABORT_SUB) {
+        int mark = count;
+        while (mark > 0 && entries[mark - 1].subtransaction == mine)
+            --mark;
+        roll_back_to(mark);
+    } else if (event == SUBXACT_EVENT_COMMIT_SUB) {
+        for (int i = count; i > 0 && entries[i - 1].subtransaction == mine; i--)
+            entries[i - 1].subtransaction = parent;
+    }
+}
+
+} // namespace
+
+void pending_initialize() {
+    RegisterXactCallback(at_transaction_end, nullptr);
+    RegisterSubXactCallback(at_subtransaction_end, nullptr);
+}
+
+HoldAnswer pending_hold(const SlotKey &key, const Amount &amount, const Amount &limit) {
+    (void)reserve();
+    const HoldAnswer answer = slot_hold(key, amount, limit);
+    if (answer.outcome == HoldOutcome::held)
+        append(key, {-amount.money, -amount.tokens}, {0, 0}, {0, 0});
+    return answer;
+}
+
+void pending_settle(const SlotKey &key, const Amount &used, const Amount &spent) {
+    (void)reserve();
+    append(key, {0, 0}, used, spent);
+}
+
+int pending_mark() {
+    return count;
+}
+
+void pending_undo(int mark) {
+    if (mark >= 0 && mark <= count)
+        roll_back_to(mark);
+}
+
+} // namespace tenancy::pg

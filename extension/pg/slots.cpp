@@ -1,0 +1,114 @@
+#include "pg/postgres.hpp"
+
+#include "pg/slots.hpp"
+
+#include "pg/errors.hpp"
+
+#include <cstring>
+
+namespace tenancy::pg {
+
+namespace {
+
+constexpr std::int64_t kIdleUs = 60'000'000;
+
+SharedTable<SlotKey, Slot> table("pg_tenancy slots");
+
+std::int64_t read(pg_atomic_uint64 &value) {
+    return static_cast<std::int64_t>(pg_atomic_read_u64(&value));
+}
+
+void add(pg_atomic_uint64 &value, std::int64_t delta) {
+    if (delta != 0)
+        (void)pg_atomic_fetch_add_u64(&value, delta);
+}
+
+// Adds delta unless that would pass the limit (negative: none). The sum cannot wrap: both are >= 0
+// and the comparison subtracts.
+bool add_within(pg_atomic_uint64 &value, std::int64_t delta, std::int64_t limit) {
+    uint64 seen = pg_atomic_read_u64(&value);
+    for (;;) {
+        const auto used = static_cast<std::int64_t>(seen);
+        if (limit >= 0 && delta > limit - used)
+            return false;
+        if (pg_atomic_compare_exchange_u64(&value, &seen, static_cast<uint64>(used + delta)))
+            return true;
+    }
+}
+
+void make_room() {
+    const std::int64_t idle_since = wall_clock_us() - kIdleUs;
+    const auto is_idle = [&](Slot &slot) { return read(slot.touched_us) < idle_since; };
+    if (table.drop_if(is_idle) == 0)
+        (void)table.drop_if([](Slot &) { return true; });
+}
+
+void require_table() {
+    if (!table.is_ready())
+        raise_unavailable("budget counters are not ready",
+                          "Restart the server with pg_tenancy in shared_preload_libraries.");
+}
+
+} // namespace
+
+SharedTable<SlotKey, Slot> &slots_table() {
+    return table;
+}
+
+bool slot_key(SlotKey &key, const char *tenant_id, std::int64_t budget_id, const char *scope_value,
+              std::int64_t window_start) {
+    std::memset(static_cast<void *>(&key), 0, sizeof key);
+    key.database = MyDatabaseId;
+    key.budget_id = budget_id;
+    key.window_start = window_start;
+    return strlcpy(key.tenant_id, tenant_id, sizeof key.tenant_id) < sizeof key.tenant_id &&
+           strlcpy(key.scope_value, scope_value, sizeof key.scope_value) < sizeof key.scope_value;
+}
+
+HoldAnswer slot_hold(const SlotKey &key, const Amount &amount, const Amount &limit) {
+    require_table();
+    HoldAnswer answer{HoldOutcome::no_slot, {}, {}};
+    (void)table.with(key, [&](Slot &slot) {
+        answer.outcome = HoldOutcome::over_limit;
+        answer.spent = {read(slot.spent_money), read(slot.spent_tokens)};
+        answer.used = {read(slot.used_money), read(slot.used_tokens)};
+        if (!add_within(slot.used_money, amount.money, limit.money))
+            return;
+        if (add_within(slot.used_tokens, amount.tokens, limit.tokens))
+            answer.outcome = HoldOutcome::held;
+        else
+            add(slot.used_money, -amount.money);
+        pg_atomic_write_u64(&slot.touched_us, static_cast<uint64>(wall_clock_us()));
+    });
+    return answer;
+}
+
+void slot_add(const SlotKey &key, const Amount &used, const Amount &spent) {
+    if (!table.is_ready())
+        return;
+    (void)table.with(key, [&](Slot &slot) {
+        add(slot.used_money, used.money);
+        add(slot.used_tokens, used.tokens);
+        add(slot.spent_money, spent.money);
+        add(slot.spent_tokens, spent.tokens);
+    });
+}
+
+void slot_fill(const SlotKey &key, const Amount &used, const Amount &spent) {
+    require_table();
+    const bool created = table.create(
+        key,
+        [&](Slot &slot) {
+            pg_atomic_init_u64(&slot.used_money, static_cast<uint64>(used.money));
+            pg_atomic_init_u64(&slot.used_tokens, static_cast<uint64>(used.tokens));
+            pg_atomic_init_u64(&slot.spent_money, static_cast<uint64>(spent.money));
+            pg_atomic_init_u64(&slot.spent_tokens, static_cast<uint64>(spent.tokens));
+            pg_atomic_init_u64(&slot.touched_us, static_cast<uint64>(wall_clock_us()));
+        },
+        make_room);
+    if (!created)
+        raise_unavailable("budget counters have no room",
+                          "Raise tenancy.max_slots and restart the server.");
+}
+
+} // namespace tenancy::pg

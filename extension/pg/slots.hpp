@@ -1,0 +1,65 @@
+// Slots: the shared-memory counters of budgets. Rows are the truth; a slot that is there equals
+// them, a slot that is not is rebuilt from them under the exclusive ledger lock of its tenant
+// (ledger_lock.hpp). So any slot may be dropped at any time, and a crash restart, which drops all,
+// loses nothing.
+#pragma once
+
+#include "pg/postgres.hpp"
+
+#include "pg/registry.hpp"
+#include "pg/shared_table.hpp"
+
+#include <cstdint>
+
+namespace tenancy::pg {
+
+inline constexpr std::size_t kMaxScopeBytes = 256;
+
+// Hashed as raw bytes, so it is always zeroed first. One budget counts one scope value (a session,
+// a subject, a model) of one tenant in one window.
+struct SlotKey {
+    Oid database;
+    uint32 zero;
+    std::int64_t budget_id;
+    std::int64_t window_start; // TimestampTz
+    char tenant_id[kMaxTenantBytes + 8];
+    char scope_value[kMaxScopeBytes + 8];
+};
+static_assert(sizeof(SlotKey) == 24 + kMaxTenantBytes + 8 + kMaxScopeBytes + 8);
+
+// Money in picodollars, and tokens (or turns, for limits on concurrency).
+struct Amount {
+    std::int64_t money, tokens;
+};
+
+struct Slot {
+    SlotKey key;
+    pg_atomic_uint64 used_money, used_tokens;   // charges and open holds
+    pg_atomic_uint64 spent_money, spent_tokens; // charges alone
+    pg_atomic_uint64 touched_us;
+};
+
+SharedTable<SlotKey, Slot> &slots_table();
+
+// Zeroes the key, padding included, and fills it in; false when a text does not fit.
+bool slot_key(SlotKey &key, const char *tenant_id, std::int64_t budget_id, const char *scope_value,
+              std::int64_t window_start);
+
+enum class HoldOutcome { held, no_slot, over_limit };
+
+// What a slot said to a hold. `spent` and `used` as they were.
+struct HoldAnswer {
+    HoldOutcome outcome;
+    Amount spent, used;
+};
+
+// Adds the amount to the slot if used + amount stays within the limit (a negative limit: none).
+HoldAnswer slot_hold(const SlotKey &, const Amount &amount, const Amount &limit);
+
+// Adds to used and to spent; the parts may be negative. A slot that is not there is left alone.
+void slot_add(const SlotKey &, const Amount &used, const Amount &spent);
+
+// Makes the slot with these values. The caller holds the exclusive ledger lock of the tenant.
+void slot_fill(const SlotKey &, const Amount &used, const Amount &spent);
+
+} // namespace tenancy::pg

@@ -1,0 +1,189 @@
+-- Hold, then settle: what a turn may use is held before the model runs and becomes a charge after.
+-- Rows are the truth (open turns and usage of schema agent); the counters of 46-slots.sql only make the
+-- decision fast. Every function here runs under the ledger lock of one tenant.
+
+-- What one turn counts for. Plain arguments would be five in every call.
+CREATE TYPE tenancy.turn_scope AS (
+    tenant_id text, session_id text, subject text, model text, admitted_at timestamptz);
+COMMENT ON TYPE tenancy.turn_scope IS 'Internal: whom a turn counts for and from when';
+
+-- Every counter that a turn touches; `enforced` are those whose limit binds it now. Of several rows for
+-- one scope and period the tenant's own goes before the default, and one with an end before one without.
+-- Negative limits mean none. Ordered, so that all turns take counters in one order.
+CREATE FUNCTION tenancy.counters_of(turn tenancy.turn_scope,
+        OUT budget_id bigint, OUT scope text, OUT scope_value text, OUT period text,
+        OUT window_start timestamptz, OUT window_end timestamptz, OUT money_limit bigint,
+        OUT tokens_limit bigint, OUT warn_ratio numeric, OUT in_force boolean, OUT enforced boolean)
+    RETURNS SETOF record
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH candidates AS (
+        SELECT b.*, CASE b.scope WHEN 'tenant' THEN '' WHEN 'session' THEN turn.session_id
+                    WHEN 'subject' THEN coalesce(turn.subject, '') ELSE coalesce(turn.model, '') END AS value,
+            row_number() OVER (
+                PARTITION BY b.scope, b.period,
+                    turn.admitted_at >= b.valid_from AND turn.admitted_at < b.valid_until
+                ORDER BY (b.tenant_id = '*'), (b.valid_until = 'infinity'), b.valid_from DESC, b.budget_id
+            ) = 1 AND turn.admitted_at >= b.valid_from AND turn.admitted_at < b.valid_until AS chosen
+        FROM tenancy.budgets b WHERE b.tenant_id IN (turn.tenant_id, '*')
+    )
+    SELECT c.budget_id, c.scope, c.value, c.period,
+        tenancy.window_start(c.period, turn.admitted_at, c.time_zone),
+        tenancy.window_end(c.period, turn.admitted_at, c.time_zone),
+        coalesce(c.limit_picodollars, -1), coalesce(c.limit_tokens, -1), c.warn_ratio,
+        c.chosen, c.chosen AND c.mode = 'enforce'
+    FROM candidates c WHERE c.value IS NOT NULL
+    UNION ALL
+    SELECT 0, 'turns', '', 'total', '-infinity', 'infinity', -1, coalesce(r.max_concurrent, -1), NULL,
+        r.max_concurrent IS NOT NULL, r.max_concurrent IS NOT NULL
+    FROM (SELECT (SELECT l.max_concurrent FROM tenancy.rate_limits l
+                  WHERE l.tenant_id IN (turn.tenant_id, '*') ORDER BY l.tenant_id = '*' LIMIT 1)) r (max_concurrent)
+    ORDER BY 1;
+END;
+COMMENT ON FUNCTION tenancy.counters_of(tenancy.turn_scope) IS 'Internal: the counters that a turn touches';
+REVOKE ALL ON FUNCTION tenancy.counters_of(tenancy.turn_scope) FROM PUBLIC;
+
+-- The counter as the rows have it.
+CREATE FUNCTION tenancy.count_rows(p_tenant text, p_scope text, p_value text, p_from timestamptz,
+        p_to timestamptz, OUT used_money bigint, OUT used_tokens bigint, OUT spent_money bigint,
+        OUT spent_tokens bigint)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    held_money  numeric;
+    held_tokens numeric;
+BEGIN
+    SELECT coalesce(sum(t.hold_picodollars), 0),
+           CASE p_scope WHEN 'turns' THEN count(*) ELSE coalesce(sum(t.hold_tokens), 0) END
+    INTO held_money, held_tokens
+    FROM agent.turns t
+    WHERE t.tenant_id = p_tenant AND t.status = 'open' AND t.started_at >= p_from AND t.started_at < p_to
+      AND CASE p_scope WHEN 'session' THEN t.session_id = p_value
+          WHEN 'subject' THEN coalesce(t.subject, '') = p_value
+          WHEN 'model' THEN coalesce(t.model, '') = p_value ELSE true END;
+    SELECT coalesce(sum(u.cost_picodollars), 0), coalesce(sum(u.input_tokens + u.output_tokens), 0)
+    INTO spent_money, spent_tokens
+    FROM agent.usage u
+    WHERE u.tenant_id = p_tenant AND u.admitted_at >= p_from AND u.admitted_at < p_to
+      AND CASE p_scope WHEN 'session' THEN u.session_id = p_value
+          WHEN 'subject' THEN coalesce(u.subject, '') = p_value
+          WHEN 'model' THEN coalesce(u.model, '') = p_value ELSE p_scope <> 'turns' END;
+    used_money := spent_money + held_money;
+    used_tokens := spent_tokens + held_tokens;
+END
+$$;
+COMMENT ON FUNCTION tenancy.count_rows(text, text, text, timestamptz, timestamptz) IS
+    'Internal: charges and open holds of one scope value in a window, from the rows';
+REVOKE ALL ON FUNCTION tenancy.count_rows(text, text, text, timestamptz, timestamptz) FROM PUBLIC;
+
+-- Makes every counter of the turn equal to the rows. Waits until no transaction of the tenant is between
+-- its rows and their counters; refused in a transaction that itself is.
+CREATE FUNCTION tenancy.rebuild_counters(turn tenancy.turn_scope) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF tenancy.holds_mark() > 0 THEN
+        RAISE EXCEPTION 'budget counters must be rebuilt' USING ERRCODE = 'PT503',
+            DETAIL = '{"code": "unavailable"}', HINT = 'Try again in a new transaction.';
+    END IF;
+    PERFORM tenancy.lock_ledger(turn.tenant_id, true);
+    PERFORM tenancy.slot_fill(turn.tenant_id, c.budget_id, c.scope_value, c.window_start,
+                              r.used_money, r.used_tokens, r.spent_money, r.spent_tokens)
+    FROM tenancy.counters_of(turn) c,
+         tenancy.count_rows(turn.tenant_id, c.scope, c.scope_value, c.window_start, c.window_end) r
+    WHERE c.in_force;
+END
+$$;
+COMMENT ON FUNCTION tenancy.rebuild_counters(tenancy.turn_scope) IS 'Internal: rebuilds the counters of a turn from the rows';
+REVOKE ALL ON FUNCTION tenancy.rebuild_counters(tenancy.turn_scope) FROM PUBLIC;
+
+-- One pass over the counters: NULL = all held; 'rebuild' = one was not there; else the refusal.
+CREATE FUNCTION tenancy.try_hold(turn tenancy.turn_scope, money bigint, tokens bigint) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    mark CONSTANT int := tenancy.holds_mark();
+    c record;
+    h record;
+    units bigint;
+BEGIN
+    FOR c IN SELECT * FROM tenancy.counters_of(turn) LOOP
+        units := CASE c.scope WHEN 'turns' THEN 1 ELSE tokens END;
+        h := tenancy.slot_hold(turn.tenant_id, c.budget_id, c.scope_value, c.window_start,
+            CASE c.scope WHEN 'turns' THEN 0 ELSE money END, units,
+            CASE WHEN c.enforced THEN c.money_limit ELSE -1 END,
+            CASE WHEN c.enforced THEN c.tokens_limit ELSE -1 END);
+        CONTINUE WHEN h.held OR (h.held IS NULL AND NOT c.in_force);
+        PERFORM tenancy.holds_undo(mark);
+        RETURN CASE WHEN h.held IS NULL THEN '"rebuild"'::jsonb ELSE tenancy.hold_refusal(to_jsonb(c), to_jsonb(h), money, units) END;
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION tenancy.try_hold(tenancy.turn_scope, bigint, bigint) IS 'Internal: holds on all counters of a turn, or on none';
+REVOKE ALL ON FUNCTION tenancy.try_hold(tenancy.turn_scope, bigint, bigint) FROM PUBLIC;
+
+-- Which limit said no, what is left of it and when it begins anew. budget_held: it would fit if the open
+-- turns cost nothing, so waiting helps.
+CREATE FUNCTION tenancy.hold_refusal(c jsonb, h jsonb, money bigint, tokens bigint) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT jsonb_strip_nulls(jsonb_build_object(
+        'code', CASE
+            WHEN c ->> 'scope' = 'turns' THEN 'concurrency_limit_exceeded'
+            WHEN ((c ->> 'money_limit')::bigint < 0 OR (h ->> 'spent_money')::numeric + money <= (c ->> 'money_limit')::numeric)
+             AND ((c ->> 'tokens_limit')::bigint < 0 OR (h ->> 'spent_tokens')::numeric + tokens <= (c ->> 'tokens_limit')::numeric)
+            THEN 'budget_held' ELSE 'insufficient_quota' END,
+        'scope', c -> 'scope', 'scope_value', c -> 'scope_value', 'window', c -> 'period',
+        'limit_picodollars', CASE WHEN (c ->> 'money_limit')::bigint >= 0 THEN c -> 'money_limit' END,
+        'limit_tokens', CASE WHEN (c ->> 'tokens_limit')::bigint >= 0 THEN c -> 'tokens_limit' END,
+        'spent_picodollars', h -> 'spent_money', 'spent_tokens', h -> 'spent_tokens',
+        'held_picodollars', (h ->> 'used_money')::bigint - (h ->> 'spent_money')::bigint,
+        'held_tokens', (h ->> 'used_tokens')::bigint - (h ->> 'spent_tokens')::bigint,
+        'resets_at', CASE WHEN c ->> 'period' <> 'total' THEN c -> 'window_end' END));
+END;
+COMMENT ON FUNCTION tenancy.hold_refusal(jsonb, jsonb, bigint, bigint) IS 'Internal: why a hold was refused';
+REVOKE ALL ON FUNCTION tenancy.hold_refusal(jsonb, jsonb, bigint, bigint) FROM PUBLIC;
+
+CREATE FUNCTION tenancy.hold(turn tenancy.turn_scope, money bigint, tokens bigint) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    refusal jsonb;
+BEGIN
+    PERFORM tenancy.lock_ledger(turn.tenant_id, false);
+    refusal := tenancy.try_hold(turn, money, tokens);
+    IF refusal = '"rebuild"' THEN
+        -- Not an upgrade of the lock: two sessions that both upgrade would wait for each other.
+        PERFORM tenancy.unlock_shared_ledger(turn.tenant_id);
+        PERFORM tenancy.rebuild_counters(turn);
+        refusal := tenancy.try_hold(turn, money, tokens);
+    END IF;
+    IF refusal = '"rebuild"' THEN
+        RAISE EXCEPTION 'budget counters are not ready' USING ERRCODE = 'PT503',
+            DETAIL = '{"code": "unavailable"}', HINT = 'Try again; if it persists raise tenancy.max_slots.';
+    END IF;
+    RETURN refusal;
+END
+$$;
+COMMENT ON FUNCTION tenancy.hold(tenancy.turn_scope, bigint, bigint) IS
+    'Internal: holds picodollars and tokens for a turn on every limit that binds it, or on none: NULL = held, else the refusal';
+REVOKE ALL ON FUNCTION tenancy.hold(tenancy.turn_scope, bigint, bigint) FROM PUBLIC;
+
+-- The hold of a turn becomes a charge (both 0: it is void). Takes effect on the counters at commit.
+CREATE FUNCTION tenancy.settle(turn tenancy.turn_scope, held_money bigint, held_tokens bigint,
+        charged_money bigint, charged_tokens bigint) RETURNS void
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM tenancy.slot_settle(turn.tenant_id, c.budget_id, c.scope_value, c.window_start,
+        CASE c.scope WHEN 'turns' THEN 0 ELSE charged_money - held_money END,
+        CASE c.scope WHEN 'turns' THEN -1 ELSE charged_tokens - held_tokens END,
+        CASE c.scope WHEN 'turns' THEN 0 ELSE charged_money END,
+        CASE c.scope WHEN 'turns' THEN 0 ELSE charged_tokens END)
+    FROM tenancy.counters_of(turn) c;
+END
+$$;
+COMMENT ON FUNCTION tenancy.settle(tenancy.turn_scope, bigint, bigint, bigint, bigint) IS
+    'Internal: turns a hold into a charge, under the shared ledger lock';
+REVOKE ALL ON FUNCTION tenancy.settle(tenancy.turn_scope, bigint, bigint, bigint, bigint) FROM PUBLIC;

@@ -1,0 +1,21 @@
+-- The words every piece of schema agent uses: the answer of a route and the shape of generated ids.
+-- Owns no table and no rule.
+
+CREATE TYPE agent.response AS (status integer, headers jsonb, body jsonb);
+COMMENT ON TYPE agent.response IS
+    'What a route answers: HTTP status, extra headers as a JSON object, body (NULL = no body)';
+
+CREATE TYPE agent.call_response AS (
+    status integer, headers jsonb, body jsonb, tenant_id text, subject text);
+COMMENT ON TYPE agent.call_response IS
+    'agent.response plus the verified tenant and subject, for logs and metrics of the caller';
+
+-- The last twelve and the first four digits of a version 4 UUID are all random; one expression, so that
+-- the planner can inline it.
+CREATE FUNCTION agent.new_id(prefix text) RETURNS text
+LANGUAGE sql VOLATILE PARALLEL SAFE
+RETURN prefix || pg_catalog.right(pg_catalog.gen_random_uuid()::text, 12)
+    || pg_catalog.left(pg_catalog.gen_random_uuid()::text, 4);
+COMMENT ON FUNCTION agent.new_id(text) IS
+    'A fresh id: the prefix and 16 random hexadecimal digits (64 bits)';
+REVOKE ALL ON FUNCTION agent.new_id(text) FROM PUBLIC;

@@ -1,0 +1,87 @@
+-- Open and ended turns, and the ledger of what they used. The application role can read both and write neither.
+
+CREATE TABLE agent.turns (
+    tenant_id text COLLATE "C" NOT NULL DEFAULT tenancy.current_tenant(),
+    turn_id text COLLATE "C" NOT NULL DEFAULT agent.new_id('turn_'),
+    ticket_hash bytea NOT NULL CHECK (pg_catalog.octet_length(ticket_hash) = 32),
+    subject text,
+    issuer text,
+    token_id_hash bytea,
+    request_id text,
+    session_id text COLLATE "C" CHECK (session_id ~ '^[A-Za-z0-9_-]{1,128}$'),
+    trace_id text COLLATE "C" NOT NULL,
+    model text,
+    model_label text,
+    stream boolean NOT NULL DEFAULT false,
+    input jsonb,
+    instance_id text,
+    hold_picodollars bigint CHECK (hold_picodollars >= 0),
+    hold_tokens bigint CHECK (hold_tokens >= 0),
+    started_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    dispatched_at timestamptz,
+    deadline timestamptz,
+    metered_output_tokens bigint CHECK (metered_output_tokens >= 0),
+    ended_at timestamptz,
+    status text NOT NULL DEFAULT 'open'
+        CHECK (status IN ('open', 'ok', 'error', 'aborted', 'expired')),
+    CHECK ((status = 'open') = (ended_at IS NULL)),
+    -- Whatever open_turn accepts, end_turn must be able to store, or the turn could not be settled.
+    CONSTRAINT turns_input_is_messages CHECK (ended_at IS NOT NULL OR (
+        input IS NOT NULL AND pg_catalog.jsonb_typeof(input) = 'array'
+        AND NOT pg_catalog.jsonb_path_exists(input, '$[*] ? (@.type() != "object")'))),
+    PRIMARY KEY (tenant_id, turn_id),
+    UNIQUE (tenant_id, ticket_hash)
+) WITH (fillfactor = 85);
+REVOKE ALL ON TABLE agent.turns FROM PUBLIC;
+COMMENT ON TABLE agent.turns IS
+    'One model call of a tenant, from begin_turn to end_turn. '
+    'An ended turn stays, so that a retry of end_turn is recognised';
+COMMENT ON COLUMN agent.turns.ticket_hash IS
+    'SHA-256 of the ticket; the ticket itself is nowhere in the database. Not readable by the application role';
+COMMENT ON COLUMN agent.turns.model IS 'The model the server is about to run';
+COMMENT ON COLUMN agent.turns.model_label IS 'The model name the client wrote: echoed, never priced';
+COMMENT ON COLUMN agent.turns.input IS 'The new messages of the request, until the turn ends';
+COMMENT ON COLUMN agent.turns.hold_picodollars IS 'Money held for this turn, 1e-12 USD';
+COMMENT ON COLUMN agent.turns.deadline IS 'From then on the turn''s hold may be resolved without its server';
+COMMENT ON COLUMN agent.turns.token_id_hash IS 'SHA-256 of the token''s jti';
+
+CREATE TABLE agent.usage (
+    tenant_id text COLLATE "C" NOT NULL DEFAULT tenancy.current_tenant(),
+    usage_id text COLLATE "C" NOT NULL DEFAULT agent.new_id('use_'),
+    occurred_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    turn_id text COLLATE "C" NOT NULL,
+    session_id text COLLATE "C",
+    trace_id text COLLATE "C",
+    subject text,
+    model text,
+    input_tokens bigint NOT NULL DEFAULT 0 CHECK (input_tokens >= 0),
+    cached_input_tokens bigint NOT NULL DEFAULT 0 CHECK (cached_input_tokens >= 0),
+    cache_write_tokens bigint NOT NULL DEFAULT 0 CHECK (cache_write_tokens >= 0),
+    output_tokens bigint NOT NULL DEFAULT 0 CHECK (output_tokens >= 0),
+    reasoning_tokens bigint NOT NULL DEFAULT 0 CHECK (reasoning_tokens >= 0),
+    requests integer NOT NULL DEFAULT 1 CHECK (requests >= 0),
+    cost_picodollars bigint CHECK (cost_picodollars >= 0),
+    price_id text COLLATE "C",
+    estimated boolean NOT NULL DEFAULT false,
+    late boolean NOT NULL DEFAULT false,
+    overrun boolean NOT NULL DEFAULT false,
+    CHECK (cached_input_tokens + cache_write_tokens <= input_tokens),
+    CHECK (reasoning_tokens <= output_tokens),
+    PRIMARY KEY (tenant_id, usage_id)
+);
+REVOKE ALL ON TABLE agent.usage FROM PUBLIC;
+CREATE UNIQUE INDEX usage_turn ON agent.usage (tenant_id, turn_id) WHERE NOT late;
+CREATE INDEX usage_session ON agent.usage (tenant_id, session_id, occurred_at);
+CREATE INDEX usage_time ON agent.usage (tenant_id, occurred_at);
+COMMENT ON TABLE agent.usage IS
+    'Append-only ledger: what each turn used and cost. It outlives the session and the trace';
+COMMENT ON INDEX agent.usage_turn IS 'A turn is charged once; corrections after its hold expired are marked late';
+COMMENT ON INDEX agent.usage_session IS 'Usage of one session';
+COMMENT ON INDEX agent.usage_time IS 'Usage of one window of time';
+COMMENT ON COLUMN agent.usage.model IS 'The model that ran, not the client''s label';
+COMMENT ON COLUMN agent.usage.input_tokens IS 'All input tokens; cached and cache-writing ones are part of them';
+COMMENT ON COLUMN agent.usage.output_tokens IS 'All output tokens; reasoning tokens are part of them';
+COMMENT ON COLUMN agent.usage.cost_picodollars IS 'Price of this row, 1e-12 USD; NULL = not priced';
+COMMENT ON COLUMN agent.usage.late IS 'Recorded after the hold of the turn had been resolved otherwise';
+COMMENT ON COLUMN agent.usage.overrun IS 'More than the hold of the turn';
+COMMENT ON COLUMN agent.usage.estimated IS 'The provider reported nothing; counted by the server';

@@ -1,0 +1,86 @@
+-- The second half of a turn: messages, usage, trace, spans and audit in one transaction.
+-- end_turn is the only definer here that runs without a tenant context: it takes tenant and ids from the
+-- turn that the ticket names. Its parts are for it alone and granted to nobody.
+-- Locks are taken in the order turn, session, trace.
+
+CREATE FUNCTION agent.invalid_result(result jsonb) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    errors jsonb;
+    message jsonb := nullif(result -> 'message', 'null');
+BEGIN
+    errors := agent.invalid_fields(coalesce(result, 'null'), 'body',
+        '{"status": {"type": "string", "pattern": "^(ok|error|aborted)$", "required": true},
+          "message": {"type": "object"}, "usage": {"type": "object"}, "error": {"type": "object"},
+          "stream_metrics": {"type": "object"}, "finish_reason": {"type": "string", "max": 64},
+          "model": {"type": "string", "max": 256}, "estimated": {"type": "boolean"}, "stream": {"type": "boolean"}}');
+    IF errors IS NOT NULL THEN
+        RETURN errors;
+    ELSIF message IS NULL AND result ->> 'status' = 'ok' THEN
+        RETURN jsonb_build_array(agent.field_error('missing', '["body", "message"]', 'null', NULL));
+    ELSIF message ->> 'role' IS DISTINCT FROM 'assistant' AND message IS NOT NULL THEN
+        RETURN jsonb_build_array(agent.field_error('literal_error', '["body", "message", "role"]', message -> 'role',
+            '{"expected": "''assistant''"}'));
+    END IF;
+    RETURN agent.invalid_fields(result -> 'usage', 'usage',
+        '{"prompt_tokens": {"type": "integer", "min": 0}, "completion_tokens": {"type": "integer", "min": 0},
+          "total_tokens": {"type": "integer", "min": 0}, "cached_tokens": {"type": "integer", "min": 0},
+          "cache_write_tokens": {"type": "integer", "min": 0}, "reasoning_tokens": {"type": "integer", "min": 0}}');
+END
+$$;
+COMMENT ON FUNCTION agent.invalid_result(jsonb) IS
+    'What is wrong with the result of a turn, as the detail of a 422 answer; NULL when nothing is';
+REVOKE ALL ON FUNCTION agent.invalid_result(jsonb) FROM PUBLIC;
+
+-- A session created after the turn began is another conversation under the same id.
+CREATE FUNCTION agent.append_messages(turn agent.turns, message jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    fresh jsonb := turn.input || message;
+    start bigint;
+BEGIN
+    UPDATE agent.sessions AS s
+    SET next_seq = s.next_seq + jsonb_array_length(fresh), updated_at = clock_timestamp()
+    WHERE s.tenant_id = turn.tenant_id AND s.session_id = turn.session_id AND s.created_at <= turn.started_at
+    RETURNING s.next_seq - jsonb_array_length(fresh) INTO start;
+    INSERT INTO agent.messages (tenant_id, session_id, seq, turn_id, message)
+    SELECT turn.tenant_id, turn.session_id, start + m.n - 1, turn.turn_id, m.message
+    FROM jsonb_array_elements(fresh) WITH ORDINALITY AS m(message, n)
+    WHERE start IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION agent.append_messages(agent.turns, jsonb) IS
+    'Append a turn''s input and answer to its session under the session row''s lock; nothing when the session is gone';
+REVOKE ALL ON FUNCTION agent.append_messages(agent.turns, jsonb) FROM PUBLIC;
+
+-- A provider that reports more cached than input tokens must not make the charge fail: parts are capped.
+CREATE FUNCTION agent.record_usage(turn agent.turns, result jsonb) RETURNS agent.usage
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    used jsonb := nullif(result -> 'usage', 'null');
+    line agent.usage;
+BEGIN
+    line.input_tokens := coalesce((used ->> 'prompt_tokens')::bigint, 0);
+    line.output_tokens := coalesce((used ->> 'completion_tokens')::bigint, 0);
+    line.cached_input_tokens := least(coalesce((used ->> 'cached_tokens')::bigint, 0), line.input_tokens);
+    line.cache_write_tokens := least(coalesce((used ->> 'cache_write_tokens')::bigint, 0),
+        line.input_tokens - line.cached_input_tokens);
+    line.reasoning_tokens := least(coalesce((used ->> 'reasoning_tokens')::bigint, 0), line.output_tokens);
+    INSERT INTO agent.usage (
+        tenant_id, turn_id, session_id, trace_id, subject, model, input_tokens, cached_input_tokens,
+        cache_write_tokens, output_tokens, reasoning_tokens, requests, estimated)
+    VALUES (
+        turn.tenant_id, turn.turn_id, turn.session_id, turn.trace_id, turn.subject,
+        coalesce(result ->> 'model', turn.model, turn.model_label), line.input_tokens, line.cached_input_tokens,
+        line.cache_write_tokens, line.output_tokens, line.reasoning_tokens,
+        CASE WHEN used IS NULL THEN 0 ELSE 1 END, coalesce((result ->> 'estimated')::boolean, false))
+    RETURNING * INTO line;
+    RETURN line;
+END
+$$;
+COMMENT ON FUNCTION agent.record_usage(agent.turns, jsonb) IS
+    'Add what a turn used to the ledger, as reported in its result';
+REVOKE ALL ON FUNCTION agent.record_usage(agent.turns, jsonb) FROM PUBLIC;

@@ -1,0 +1,126 @@
+-- The audit route, and the dispatcher that a server calls once per request.
+
+CREATE FUNCTION agent.list_audit(token text, body jsonb) RETURNS agent.response
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC'
+AS $$
+DECLARE
+    errors jsonb;
+    oldest bigint;
+    newest bigint;
+BEGIN
+    PERFORM tenancy.set_tenant_from_jwt(token);
+    errors := agent.invalid_fields(body, 'query',
+        '{"limit": {"type": "integer", "min": 1}, "offset": {"type": "integer", "min": 0},
+          "since": {"type": "time"}, "until": {"type": "time"}, "action": {"type": "string"}}');
+    IF errors IS NOT NULL THEN
+        RETURN agent.refuse('audit.list', 'audit', NULL, 422, 'invalid_request', errors);
+    END IF;
+    -- Ids are times: a range of time is a range of the primary key.
+    oldest := coalesce(extract(epoch FROM agent.parse_time(body ->> 'since')) * 1000000, 0);
+    newest := coalesce(extract(epoch FROM agent.parse_time(body ->> 'until')) * 1000000, 9223372036854775807);
+    RETURN agent.answer(200, (
+        SELECT coalesce(jsonb_agg(
+            to_jsonb(a) - '{tenant_id,cost_picodollars,limit_picodollars,token_id_hash}'::text[]
+            || jsonb_build_object(
+                'token_id_hash', encode(a.token_id_hash, 'hex'),
+                'cost_usd', trim_scale(a.cost_picodollars * 0.000000000001),
+                'limit_usd', trim_scale(a.limit_picodollars * 0.000000000001))
+            ORDER BY a.audit_id DESC), '[]')
+        FROM (
+            SELECT * FROM agent.audit_log AS x
+            WHERE x.audit_id BETWEEN oldest AND newest
+                AND (body ->> 'action' IS NULL OR x.action = body ->> 'action')
+            ORDER BY x.audit_id DESC
+            LIMIT least(coalesce((body ->> 'limit')::bigint, 50), 1000)
+            OFFSET coalesce((body ->> 'offset')::bigint, 0)
+        ) AS a));
+END
+$$;
+COMMENT ON FUNCTION agent.list_audit(text, jsonb) IS
+    'GET /v1/audit: {limit? 50, at most 1000; offset?, action?, since?, until?}. 200 array, newest first; 422';
+REVOKE ALL ON FUNCTION agent.list_audit(text, jsonb) FROM PUBLIC;
+
+-- A header that names a tenant or a subject is never believed; one that contradicts the token is refused.
+CREATE FUNCTION agent.header_mismatch(token text, request jsonb) RETURNS agent.response
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    header text;
+BEGIN
+    PERFORM tenancy.set_tenant_from_jwt(token);
+    IF request ->> 'x_tenant' <> tenancy.current_tenant() THEN
+        header := 'tenant';
+    ELSIF request ->> 'x_auth_subject' IS DISTINCT FROM tenancy.current_subject()
+        AND request ->> 'x_auth_subject' IS NOT NULL THEN
+        header := 'subject';
+    ELSE
+        RETURN NULL;
+    END IF;
+    RETURN agent.refuse('auth.reject', 'header', header, 403, 'tenant_mismatch',
+        to_jsonb(format('The %s named by the request is not the token''s', header)), 'tenant_mismatch');
+END
+$$;
+COMMENT ON FUNCTION agent.header_mismatch(text, jsonb) IS
+    'Refusal 403 tenant_mismatch when x_tenant or x_auth_subject differ from the token, else NULL';
+REVOKE ALL ON FUNCTION agent.header_mismatch(text, jsonb) FROM PUBLIC;
+
+CREATE FUNCTION agent.dispatch(route text, token text, body jsonb) RETURNS agent.response
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    CASE route
+        WHEN 'begin_turn' THEN RETURN agent.begin_turn(token, body);
+        WHEN 'get_session' THEN RETURN agent.get_session(token, body);
+        WHEN 'create_session' THEN RETURN agent.create_session(token, body);
+        WHEN 'delete_session' THEN RETURN agent.delete_session(token, body);
+        WHEN 'session_usage' THEN RETURN agent.session_usage(token, body);
+        WHEN 'fork_session' THEN RETURN agent.fork_session(token, body);
+        WHEN 'revert_session' THEN RETURN agent.revert_session(token, body);
+        WHEN 'list_traces' THEN RETURN agent.list_traces(token, body);
+        WHEN 'get_trace' THEN RETURN agent.get_trace(token, body);
+        WHEN 'create_feedback' THEN RETURN agent.create_feedback(token, body);
+        WHEN 'update_feedback' THEN RETURN agent.update_feedback(token, body);
+        WHEN 'list_feedback' THEN RETURN agent.list_feedback(token, body);
+        WHEN 'feedback_stats' THEN RETURN agent.feedback_stats(token, body);
+        WHEN 'list_audit' THEN RETURN agent.list_audit(token, body);
+        ELSE
+            PERFORM tenancy.set_tenant_from_jwt(token);
+            RETURN agent.refuse('route.unknown', 'route', route, 404, 'not_found', '"Not Found"');
+    END CASE;
+END
+$$;
+COMMENT ON FUNCTION agent.dispatch(text, text, jsonb) IS 'Call a route by its name; an unknown name is 404';
+REVOKE ALL ON FUNCTION agent.dispatch(text, text, jsonb) FROM PUBLIC;
+
+-- The settings refuse long and unprintable values with an exception; a client's header must not cause one.
+CREATE FUNCTION agent.header_text(header text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN pg_catalog.left(pg_catalog.regexp_replace(header COLLATE "C", '[^ -~]', '', 'g'), 256);
+COMMENT ON FUNCTION agent.header_text(text) IS 'The printable ASCII characters of a header value, at most 256';
+REVOKE ALL ON FUNCTION agent.header_text(text) FROM PUBLIC;
+
+CREATE FUNCTION agent.call(route text, token text, body jsonb, request jsonb) RETURNS agent.call_response
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    response agent.response;
+BEGIN
+    PERFORM set_config('tenancy.request_id', agent.header_text(request ->> 'request_id'), true),
+        set_config('tenancy.traceparent', agent.header_text(request ->> 'traceparent'), true),
+        set_config('tenancy.model', agent.header_text(request ->> 'model'), true),
+        set_config('tenancy.instance_id', agent.header_text(request ->> 'instance_id'), true);
+    IF request ->> 'x_tenant' IS NOT NULL OR request ->> 'x_auth_subject' IS NOT NULL THEN
+        response := agent.header_mismatch(token, request);
+    END IF;
+    IF response.status IS NULL THEN
+        response := agent.dispatch(route, token, body);
+    END IF;
+    RETURN ROW(response.status, response.headers, response.body,
+        tenancy.current_tenant(), tenancy.current_subject())::agent.call_response;
+END
+$$;
+COMMENT ON FUNCTION agent.call(text, text, jsonb, jsonb) IS
+    'Serve one HTTP request: route name, bearer token, body (path and query values are members of it), and '
+    'request = {request_id, x_tenant, x_auth_subject, traceparent, model, instance_id}, all optional. '
+    'Raises PT401, PT403 for the token';
+REVOKE ALL ON FUNCTION agent.call(text, text, jsonb, jsonb) FROM PUBLIC;

@@ -1,0 +1,71 @@
+-- Exactly what an application role gets. grant_app() walks this list; nothing else is granted.
+
+CREATE FUNCTION tenancy.app_privileges() RETURNS TABLE (kind text, object text, privileges text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT p.kind, p.object, p.privileges FROM (VALUES
+        ('schema', 'tenancy', 'USAGE'),
+        ('schema', 'agent', 'USAGE'),
+        ('function', 'tenancy.set_tenant_from_jwt(text)', 'EXECUTE'),
+        ('function', 'tenancy.current_tenant()', 'EXECUTE'),
+        ('function', 'tenancy.current_tenant_or_null()', 'EXECUTE'),
+        ('function', 'tenancy.current_subject()', 'EXECUTE'),
+        ('function', 'tenancy.current_issuer()', 'EXECUTE'),
+        ('function', 'tenancy.current_claims()', 'EXECUTE'),
+        ('function', 'tenancy.clear_tenant()', 'EXECUTE'),
+        ('function', 'tenancy.take_request(bigint)', 'EXECUTE'),
+        -- What row security keeps inside the tenant may be written in plain SQL, too.
+        ('table', 'agent.sessions', 'SELECT, INSERT (tenant_id, session_id, parent_session_id, forked_at_index), '
+            'UPDATE (reverted_to), DELETE'),
+        ('table', 'agent.feedback', 'SELECT, INSERT (tenant_id, trace_id, session_id, rating, comment, correction, '
+            'model_id, latency_ms, turn_index, agent_type), UPDATE (rating, comment, correction), DELETE'),
+        ('table', 'agent.messages', 'SELECT'),
+        ('table', 'agent.traces', 'SELECT'),
+        ('table', 'agent.spans', 'SELECT'),
+        ('table', 'agent.usage', 'SELECT'),
+        ('table', 'agent.audit_log', 'SELECT'),
+        -- All of a turn but ticket_hash.
+        ('table', 'agent.turns', 'SELECT (tenant_id, turn_id, subject, issuer, request_id, session_id, trace_id, '
+            'model, model_label, stream, input, instance_id, hold_picodollars, hold_tokens, started_at, '
+            'dispatched_at, deadline, metered_output_tokens, ended_at, status)'),
+        ('function', 'agent.call(text, text, jsonb, jsonb)', 'EXECUTE'),
+        ('function', 'agent.end_turn(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.begin_turn(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.create_session(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.get_session(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.delete_session(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.session_usage(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.fork_session(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.revert_session(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.list_traces(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.get_trace(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.create_feedback(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.update_feedback(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.list_feedback(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.feedback_stats(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.list_audit(text, jsonb)', 'EXECUTE'),
+        -- Parts of the routes, which run as the caller. open_turn and record_refusal are definers and
+        -- write under the verified tenant only.
+        ('function', 'agent.dispatch(text, text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.header_mismatch(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.header_text(text)', 'EXECUTE'),
+        ('function', 'agent.open_turn(text, text, boolean, jsonb)', 'EXECUTE'),
+        ('function', 'agent.record_refusal(text, text, text, integer, text)', 'EXECUTE'),
+        ('function', 'agent.refuse(text, text, text, integer, text, jsonb, text)', 'EXECUTE'),
+        ('function', 'agent.not_found(text, text, text)', 'EXECUTE'),
+        ('function', 'agent.answer(integer, jsonb)', 'EXECUTE'),
+        ('function', 'agent.new_id(text)', 'EXECUTE'),
+        ('function', 'agent.parse_time(text)', 'EXECUTE'),
+        ('function', 'agent.field_verdict(jsonb, jsonb)', 'EXECUTE'),
+        ('function', 'agent.field_error(text, jsonb, jsonb, jsonb)', 'EXECUTE'),
+        ('function', 'agent.invalid_fields(jsonb, text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.invalid_messages(jsonb)', 'EXECUTE'),
+        ('function', 'agent.invalid_chat(jsonb)', 'EXECUTE'),
+        ('function', 'agent.feedback_rules(boolean)', 'EXECUTE'),
+        ('function', 'agent.feedback_record(agent.feedback)', 'EXECUTE'),
+        ('function', 'agent.trace_summary(agent.traces)', 'EXECUTE')
+    ) AS p(kind, object, privileges);
+END;
+COMMENT ON FUNCTION tenancy.app_privileges() IS
+    'The privileges of an application role: kind and name of each object, and the text between GRANT and ON';
+REVOKE ALL ON FUNCTION tenancy.app_privileges() FROM PUBLIC;

@@ -1,0 +1,74 @@
+-- Request rates: GCRA in shared memory, per tenant, exact over sessions, changed at the next statement.
+\getenv test_dir PG_ABS_SRCDIR
+\set setup :test_dir '/sql/include/setup.psql'
+\i :setup
+
+-- limits are validated
+SELECT tenancy.set_rate_limit('nobody', 10);
+SELECT tenancy.set_rate_limit('acme', 0);
+SELECT tenancy.set_rate_limit('acme', -1);
+SELECT tenancy.set_rate_limit('acme', 9223372036854775807);
+SELECT tenancy.set_rate_limit('acme', burst => 3);
+SELECT tenancy.set_rate_limit('acme', max_concurrent => 0);
+
+-- without a limit everything passes; without a tenant nothing does
+\c - regress_app
+SELECT * FROM tenancy.take_request();
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_alice');
+SELECT * FROM tenancy.take_request();
+SELECT * FROM tenancy.take_request(-1);
+ROLLBACK;
+
+-- one request a minute, three at once: three pass, the fourth waits
+\c - :admin
+SELECT tenancy.set_rate_limit('acme', 1, burst => 3);
+\c - regress_app
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_alice');
+SELECT allowed, "limit", remaining, retry_after_ms FROM generate_series(1, 3) n, LATERAL (SELECT * FROM tenancy.take_request(1 + 0 * n)) t;
+SELECT allowed, remaining, retry_after_ms BETWEEN 59000 AND 60000 AS one_minute, reset_after_ms BETWEEN 179000 AND 180000 AS three_minutes FROM tenancy.take_request();
+-- more than the burst can never pass
+SELECT allowed, retry_after_ms FROM tenancy.take_request(4);
+ROLLBACK;
+-- what was taken stays taken after a rollback, and is seen by every session
+\c - regress_app
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_bob');
+SELECT allowed FROM tenancy.take_request();
+ROLLBACK;
+-- another tenant is not touched
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_globex_carol');
+SELECT allowed, "limit" FROM tenancy.take_request();
+COMMIT;
+-- a higher limit counts at the next statement, in an open transaction too
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_bob');
+SELECT allowed FROM tenancy.take_request();
+\set raise `psql -XAtq -U "$PGUSER" -d "$(echo :DBNAME)" -c "SELECT tenancy.set_rate_limit('acme', 600, burst => 1000)" 2>&1`
+\echo :raise
+SELECT "limit", retry_after_ms <= 100 AS soon FROM tenancy.take_request();
+COMMIT;
+
+-- the default of all tenants holds for those without a row of their own
+\c - :admin
+SELECT tenancy.set_rate_limit(NULL, 1);
+\c - regress_app
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_globex_carol');
+SELECT allowed, "limit" FROM generate_series(1, 2) n, LATERAL (SELECT * FROM tenancy.take_request(1 + 0 * n)) t;
+COMMIT;
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_bob');
+SELECT allowed, "limit" FROM tenancy.take_request();
+COMMIT;
+
+-- the application role can change no limit and give nothing back
+SELECT tenancy.set_rate_limit('acme', 1000);
+SELECT tenancy.give_back_rate('acme', 1, 1000);
+SELECT * FROM tenancy.rate_limits;
+UPDATE tenancy.rate_limits SET burst = 1000;
+SET tenancy.max_flows = 1000000;
+\c - :admin
+DELETE FROM tenancy.rate_limits;
