@@ -14,6 +14,8 @@ char *request_id = nullptr;
 char *traceparent = nullptr;
 char *model = nullptr;
 char *instance_id = nullptr;
+int max_output_tokens = 4096;
+int turn_deadline = 3600;
 
 // Bounded and printable: these values end up in audit rows and logs.
 bool check_short_text(char **newval, void ** /*extra*/, GucSource /*source*/) {
@@ -36,6 +38,11 @@ void define(const char *name, const char *what, char **value) {
                                nullptr);
 }
 
+void define_number(const char *name, const char *what, int *value, int most) {
+    DefineCustomIntVariable(name, what, nullptr, value, *value, 1, most, PGC_SUSET, 0, nullptr,
+                            nullptr, nullptr);
+}
+
 } // namespace
 
 void define_request_settings() {
@@ -43,6 +50,13 @@ void define_request_settings() {
     define("tenancy.traceparent", "W3C traceparent of the request.", &traceparent);
     define("tenancy.model", "Model that the server will run for the request.", &model);
     define("tenancy.instance_id", "Server instance that carries the request.", &instance_id);
+    // What a turn that names no limit may produce: it bounds what is held for it. Too small cuts
+    // long answers off, too large holds money that is not needed.
+    define_number("tenancy.max_output_tokens", "Output tokens of a turn that asks for no number.",
+                  &max_output_tokens, 10'000'000);
+    // A backstop for turns whose server is neither there nor known to be gone.
+    define_number("tenancy.turn_deadline", "Seconds until the hold of an open turn is resolved.",
+                  &turn_deadline, 30 * 24 * 3600);
 }
 
 } // namespace tenancy::pg

@@ -23,15 +23,15 @@ void add(pg_atomic_uint64 &value, std::int64_t delta) {
         (void)pg_atomic_fetch_add_u64(&value, delta);
 }
 
-// Adds delta unless that would pass the limit (negative: none). The sum cannot wrap: both are >= 0
-// and the comparison subtracts.
+// Adds delta unless that would pass the limit (negative: none) or wrap.
 bool add_within(pg_atomic_uint64 &value, std::int64_t delta, std::int64_t limit) {
     uint64 seen = pg_atomic_read_u64(&value);
     for (;;) {
-        const auto used = static_cast<std::int64_t>(seen);
-        if (limit >= 0 && delta > limit - used)
+        std::int64_t sum = 0;
+        if (__builtin_add_overflow(static_cast<std::int64_t>(seen), delta, &sum) ||
+            (limit >= 0 && sum > limit))
             return false;
-        if (pg_atomic_compare_exchange_u64(&value, &seen, static_cast<uint64>(used + delta)))
+        if (pg_atomic_compare_exchange_u64(&value, &seen, static_cast<uint64>(sum)))
             return true;
     }
 }

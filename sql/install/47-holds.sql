@@ -53,7 +53,7 @@ DECLARE
     held_money  numeric;
     held_tokens numeric;
 BEGIN
-    SELECT coalesce(sum(t.hold_picodollars), 0),
+    SELECT CASE p_scope WHEN 'turns' THEN 0 ELSE coalesce(sum(t.hold_picodollars), 0) END,
            CASE p_scope WHEN 'turns' THEN count(*) ELSE coalesce(sum(t.hold_tokens), 0) END
     INTO held_money, held_tokens
     FROM agent.turns t
@@ -170,20 +170,20 @@ COMMENT ON FUNCTION tenancy.hold(tenancy.turn_scope, bigint, bigint) IS
     'Internal: holds picodollars and tokens for a turn on every limit that binds it, or on none: NULL = held, else the refusal';
 REVOKE ALL ON FUNCTION tenancy.hold(tenancy.turn_scope, bigint, bigint) FROM PUBLIC;
 
--- The hold of a turn becomes a charge (both 0: it is void). Takes effect on the counters at commit.
+-- The hold of a turn becomes a charge; ended_turns is 0 for a charge after the hold was already resolved. Takes effect on the counters at commit.
 CREATE FUNCTION tenancy.settle(turn tenancy.turn_scope, held_money bigint, held_tokens bigint,
-        charged_money bigint, charged_tokens bigint) RETURNS void
+        charged_money bigint, charged_tokens bigint, ended_turns int) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM tenancy.slot_settle(turn.tenant_id, c.budget_id, c.scope_value, c.window_start,
         CASE c.scope WHEN 'turns' THEN 0 ELSE charged_money - held_money END,
-        CASE c.scope WHEN 'turns' THEN -1 ELSE charged_tokens - held_tokens END,
+        CASE c.scope WHEN 'turns' THEN -ended_turns ELSE charged_tokens - held_tokens END,
         CASE c.scope WHEN 'turns' THEN 0 ELSE charged_money END,
         CASE c.scope WHEN 'turns' THEN 0 ELSE charged_tokens END)
     FROM tenancy.counters_of(turn) c;
 END
 $$;
-COMMENT ON FUNCTION tenancy.settle(tenancy.turn_scope, bigint, bigint, bigint, bigint) IS
+COMMENT ON FUNCTION tenancy.settle(tenancy.turn_scope, bigint, bigint, bigint, bigint, int) IS
     'Internal: turns a hold into a charge, under the shared ledger lock';
-REVOKE ALL ON FUNCTION tenancy.settle(tenancy.turn_scope, bigint, bigint, bigint, bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION tenancy.settle(tenancy.turn_scope, bigint, bigint, bigint, bigint, int) FROM PUBLIC;

@@ -17,6 +17,8 @@ CREATE TABLE agent.turns (
     instance_id text,
     hold_picodollars bigint CHECK (hold_picodollars >= 0),
     hold_tokens bigint CHECK (hold_tokens >= 0),
+    input_token_bound bigint CHECK (input_token_bound >= 0),
+    rate_tokens bigint CHECK (rate_tokens >= 0),
     started_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     dispatched_at timestamptz,
     deadline timestamptz,
@@ -33,6 +35,7 @@ CREATE TABLE agent.turns (
     UNIQUE (tenant_id, ticket_hash)
 ) WITH (fillfactor = 85);
 REVOKE ALL ON TABLE agent.turns FROM PUBLIC;
+CREATE INDEX turns_open ON agent.turns (tenant_id, started_at) WHERE status = 'open';
 COMMENT ON TABLE agent.turns IS
     'One model call of a tenant, from begin_turn to end_turn. '
     'An ended turn stays, so that a retry of end_turn is recognised';
@@ -42,6 +45,11 @@ COMMENT ON COLUMN agent.turns.model IS 'The model the server is about to run';
 COMMENT ON COLUMN agent.turns.model_label IS 'The model name the client wrote: echoed, never priced';
 COMMENT ON COLUMN agent.turns.input IS 'The new messages of the request, until the turn ends';
 COMMENT ON COLUMN agent.turns.hold_picodollars IS 'Money held for this turn, 1e-12 USD';
+COMMENT ON INDEX agent.turns_open IS 'Open holds, to count and to sweep';
+COMMENT ON COLUMN agent.turns.hold_tokens IS 'Tokens held for this turn: the bounds of input and output';
+COMMENT ON COLUMN agent.turns.input_token_bound IS
+    'Bytes of the input: no byte-level tokenizer makes more tokens of it';
+COMMENT ON COLUMN agent.turns.rate_tokens IS 'Tokens taken from the tenant''s rate, to be given back as far as not used';
 COMMENT ON COLUMN agent.turns.deadline IS 'From then on the turn''s hold may be resolved without its server';
 COMMENT ON COLUMN agent.turns.token_id_hash IS 'SHA-256 of the token''s jti';
 
@@ -49,6 +57,7 @@ CREATE TABLE agent.usage (
     tenant_id text COLLATE "C" NOT NULL DEFAULT tenancy.current_tenant(),
     usage_id text COLLATE "C" NOT NULL DEFAULT agent.new_id('use_'),
     occurred_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    admitted_at timestamptz NOT NULL,
     turn_id text COLLATE "C" NOT NULL,
     session_id text COLLATE "C",
     trace_id text COLLATE "C",
@@ -72,12 +81,14 @@ CREATE TABLE agent.usage (
 REVOKE ALL ON TABLE agent.usage FROM PUBLIC;
 CREATE UNIQUE INDEX usage_turn ON agent.usage (tenant_id, turn_id) WHERE NOT late;
 CREATE INDEX usage_session ON agent.usage (tenant_id, session_id, occurred_at);
-CREATE INDEX usage_time ON agent.usage (tenant_id, occurred_at);
+CREATE INDEX usage_time ON agent.usage (tenant_id, admitted_at);
 COMMENT ON TABLE agent.usage IS
     'Append-only ledger: what each turn used and cost. It outlives the session and the trace';
 COMMENT ON INDEX agent.usage_turn IS 'A turn is charged once; corrections after its hold expired are marked late';
 COMMENT ON INDEX agent.usage_session IS 'Usage of one session';
 COMMENT ON INDEX agent.usage_time IS 'Usage of one window of time';
+COMMENT ON COLUMN agent.usage.admitted_at IS
+    'When the turn was admitted: the windows of budgets that this row counts in';
 COMMENT ON COLUMN agent.usage.model IS 'The model that ran, not the client''s label';
 COMMENT ON COLUMN agent.usage.input_tokens IS 'All input tokens; cached and cache-writing ones are part of them';
 COMMENT ON COLUMN agent.usage.output_tokens IS 'All output tokens; reasoning tokens are part of them';

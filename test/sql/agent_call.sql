@@ -42,7 +42,7 @@ SELECT status FROM agent.call('get_session', :'token_acme_alice', '7', NULL);
 SELECT body ->> 'model' AS model FROM agent.call('begin_turn', :'token_acme_alice', '{"model": "cheap", "messages": [{"role": "user"}]}', '{"model": "m-large", "instance_id": "i-1"}');
 BEGIN;
 SELECT tenancy.set_tenant_from_jwt(:'token_acme_alice');
-SELECT model, model_label, instance_id FROM agent.turns WHERE model IS NOT NULL;
+SELECT model, model_label FROM agent.turns WHERE model IS NOT NULL;
 COMMIT;
 
 -- values of one request are not those of the next

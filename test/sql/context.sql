@@ -2,6 +2,7 @@
 \getenv test_dir PG_ABS_SRCDIR
 \set setup :test_dir '/sql/include/setup.psql'
 \i :setup
+TRUNCATE agent.sessions CASCADE;
 \c - regress_app
 CREATE FUNCTION pg_temp.attempt(token text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE

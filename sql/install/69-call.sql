@@ -41,13 +41,12 @@ COMMENT ON FUNCTION agent.list_audit(text, jsonb) IS
 REVOKE ALL ON FUNCTION agent.list_audit(text, jsonb) FROM PUBLIC;
 
 -- A header that names a tenant or a subject is never believed; one that contradicts the token is refused.
-CREATE FUNCTION agent.header_mismatch(token text, request jsonb) RETURNS agent.response
+CREATE FUNCTION agent.header_mismatch(request jsonb) RETURNS agent.response
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     header text;
 BEGIN
-    PERFORM tenancy.set_tenant_from_jwt(token);
     IF request ->> 'x_tenant' <> tenancy.current_tenant() THEN
         header := 'tenant';
     ELSIF request ->> 'x_auth_subject' IS DISTINCT FROM tenancy.current_subject()
@@ -60,9 +59,9 @@ BEGIN
         to_jsonb(format('The %s named by the request is not the token''s', header)), 'tenant_mismatch');
 END
 $$;
-COMMENT ON FUNCTION agent.header_mismatch(text, jsonb) IS
+COMMENT ON FUNCTION agent.header_mismatch(jsonb) IS
     'Refusal 403 tenant_mismatch when x_tenant or x_auth_subject differ from the token, else NULL';
-REVOKE ALL ON FUNCTION agent.header_mismatch(text, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agent.header_mismatch(jsonb) FROM PUBLIC;
 
 CREATE FUNCTION agent.dispatch(route text, token text, body jsonb) RETURNS agent.response
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -83,6 +82,8 @@ BEGIN
         WHEN 'list_feedback' THEN RETURN agent.list_feedback(token, body);
         WHEN 'feedback_stats' THEN RETURN agent.feedback_stats(token, body);
         WHEN 'list_audit' THEN RETURN agent.list_audit(token, body);
+        WHEN 'get_budget' THEN RETURN agent.get_budget(token, body);
+        WHEN 'get_usage' THEN RETURN agent.get_usage(token, body);
         ELSE
             PERFORM tenancy.set_tenant_from_jwt(token);
             RETURN agent.refuse('route.unknown', 'route', route, 404, 'not_found', '"Not Found"');
@@ -104,16 +105,24 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     response agent.response;
+    rate jsonb := '{}';
 BEGIN
     PERFORM set_config('tenancy.request_id', agent.header_text(request ->> 'request_id'), true),
         set_config('tenancy.traceparent', agent.header_text(request ->> 'traceparent'), true),
         set_config('tenancy.model', agent.header_text(request ->> 'model'), true),
         set_config('tenancy.instance_id', agent.header_text(request ->> 'instance_id'), true);
-    IF request ->> 'x_tenant' IS NOT NULL OR request ->> 'x_auth_subject' IS NOT NULL THEN
-        response := agent.header_mismatch(token, request);
+    PERFORM tenancy.set_tenant_from_jwt(token);
+    response := agent.header_mismatch(request);
+    IF response.status IS NULL AND route <> 'begin_turn' THEN -- which takes the rate together with the budget
+        rate := to_jsonb(tenancy.take_request());
+        IF rate -> 'allowed' = 'false' THEN
+            response := agent.limit_refusal(body ->> 'session_id',
+                rate || '{"code": "rate_limit_exceeded", "scope": "requests"}');
+        END IF;
     END IF;
     IF response.status IS NULL THEN
         response := agent.dispatch(route, token, body);
+        response.headers := agent.rate_headers('requests', rate) || response.headers;
     END IF;
     RETURN ROW(response.status, response.headers, response.body,
         tenancy.current_tenant(), tenancy.current_subject())::agent.call_response;

@@ -53,8 +53,10 @@ BEGIN
           "temperature": {"type": "number"}, "top_p": {"type": "number"},
           "frequency_penalty": {"type": "number"}, "presence_penalty": {"type": "number"},
           "repetition_penalty": {"type": "number"}, "top_k": {"type": "integer"},
-          "top_logprobs": {"type": "integer"}, "n": {"type": "integer", "min": 1},
-          "max_tokens": {"type": "integer", "min": 1}, "max_completion_tokens": {"type": "integer", "min": 1},
+          "top_logprobs": {"type": "integer"}, "n": {"type": "integer", "min": 1, "max": 128},
+          "max_tokens": {"type": "integer", "min": 1, "max": 10000000},
+          "max_completion_tokens": {"type": "integer", "min": 1, "max": 10000000},
+          "clamp_to_budget": {"type": "boolean"},
           "reasoning_effort": {"type": "string", "max": 32}}'),
         agent.invalid_messages(body -> 'messages'));
 END
@@ -74,44 +76,79 @@ COMMENT ON FUNCTION agent.parent_trace_id(text) IS
     'Trace id of a W3C traceparent header (Trace Context section 3.2); NULL when the header is not valid';
 REVOKE ALL ON FUNCTION agent.parent_trace_id(text) FROM PUBLIC;
 
+-- The trace id of the client's traceparent, unless the tenant already has one of that id.
+CREATE FUNCTION agent.open_trace(turn tenancy.turn_scope) RETURNS text
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    traceparent CONSTANT text := left(nullif(current_setting('tenancy.traceparent', true), ''), 256);
+    wanted text := coalesce(agent.parent_trace_id(traceparent), agent.new_id('trace_'));
+BEGIN
+    LOOP
+        INSERT INTO agent.traces (tenant_id, trace_id, model, session_id, traceparent, started_at)
+        VALUES (turn.tenant_id, wanted, turn.model, turn.session_id, traceparent, turn.admitted_at)
+        ON CONFLICT DO NOTHING;
+        EXIT WHEN FOUND;
+        wanted := agent.new_id('trace_');
+    END LOOP;
+    RETURN wanted;
+END
+$$;
+COMMENT ON FUNCTION agent.open_trace(tenancy.turn_scope) IS 'Internal: claims a trace id for a turn';
+REVOKE ALL ON FUNCTION agent.open_trace(tenancy.turn_scope) FROM PUBLIC;
+
 -- Definer: the application role can write neither turns nor traces. Everything is filed under the
 -- verified tenant and subject; the ticket ends with the tenant so that end_turn finds the turn by
 -- an index that starts with it.
 CREATE FUNCTION agent.open_turn(
-    session_id text, model_label text, stream boolean, input jsonb,
-    OUT turn_id text, OUT trace_id text, OUT ticket text, OUT model text)
+    session_id text, model_label text, stream boolean, input jsonb, body jsonb DEFAULT '{}', history jsonb DEFAULT '[]',
+    OUT turn_id text, OUT trace_id text, OUT ticket text, OUT model text, OUT max_tokens bigint,
+    OUT headers jsonb, OUT refusal jsonb)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
     tenant text := tenancy.current_tenant();
-    traceparent text := left(nullif(current_setting('tenancy.traceparent', true), ''), 256);
+    turn tenancy.turn_scope;
+    admitted record;
+    is_bounded boolean;
 BEGIN
+    model := left(coalesce(nullif(current_setting('tenancy.model', true), ''), model_label), 256);
+    turn := ROW(tenant, session_id, tenancy.current_subject(), model, clock_timestamp());
+    admitted := agent.admit(turn, agent.bounds_of(body || jsonb_build_object('messages', input), history));
+    refusal := admitted.refusal;
+    headers := admitted.headers;
+    IF refusal IS NOT NULL THEN
+        RETURN;
+    END IF;
+    max_tokens := (admitted.bounds).output_tokens;
+    is_bounded := EXISTS (SELECT FROM tenancy.budgets AS b WHERE b.tenant_id IN (tenant, '*'));
     turn_id := agent.new_id('turn_');
     ticket := tenancy.random_ticket() || '.' || tenant;
-    model := left(nullif(current_setting('tenancy.model', true), ''), 256);
-    trace_id := coalesce(agent.parent_trace_id(traceparent), agent.new_id('trace_'));
-    LOOP
-        INSERT INTO agent.traces (tenant_id, trace_id, model, session_id, traceparent)
-        VALUES (tenant, trace_id, coalesce(model, model_label), session_id, traceparent)
-        ON CONFLICT DO NOTHING;
-        EXIT WHEN FOUND;
-        trace_id := agent.new_id('trace_');
-    END LOOP;
+    trace_id := agent.open_trace(turn);
+    -- Only now: a refused request leaves no session behind.
+    INSERT INTO agent.sessions (tenant_id, session_id, created_at)
+    SELECT tenant, session_id, turn.admitted_at WHERE session_id IS NOT NULL ON CONFLICT DO NOTHING;
     INSERT INTO agent.turns (
-        tenant_id, turn_id, ticket_hash, subject, issuer, token_id_hash, request_id,
-        session_id, trace_id, model, model_label, stream, input, instance_id)
+        tenant_id, turn_id, ticket_hash, subject, issuer, token_id_hash, request_id, session_id, trace_id, model,
+        model_label, stream, input, instance_id, started_at, dispatched_at, deadline,
+        hold_picodollars, hold_tokens, input_token_bound, rate_tokens)
     VALUES (
-        tenant, turn_id, sha256(convert_to(ticket, 'UTF8')), tenancy.current_subject(), tenancy.current_issuer(),
+        tenant, turn_id, sha256(convert_to(ticket, 'UTF8')), turn.subject, tenancy.current_issuer(),
         sha256(convert_to(tenancy.current_claims() ->> 'jti', 'UTF8')),
-        left(nullif(current_setting('tenancy.request_id', true), ''), 128),
-        session_id, trace_id, model, left(model_label, 256), coalesce(stream, false), input,
-        left(nullif(current_setting('tenancy.instance_id', true), ''), 128));
+        left(nullif(current_setting('tenancy.request_id', true), ''), 128), session_id, trace_id, model,
+        left(model_label, 256), coalesce(stream, false), input,
+        left(nullif(current_setting('tenancy.instance_id', true), ''), 128), turn.admitted_at, turn.admitted_at,
+        turn.admitted_at + make_interval(secs => current_setting('tenancy.turn_deadline')::int),
+        admitted.money, (admitted.bounds).input_tokens + max_tokens * (admitted.bounds).choices,
+        (admitted.bounds).input_tokens, admitted.rate_tokens);
+    max_tokens := CASE WHEN is_bounded THEN max_tokens END;
 END
 $$;
-COMMENT ON FUNCTION agent.open_turn(text, text, boolean, jsonb) IS
-    'Open a turn of the verified tenant: claim a trace id, store the input, return the ticket that ends it';
-REVOKE ALL ON FUNCTION agent.open_turn(text, text, boolean, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION agent.open_turn(text, text, boolean, jsonb, jsonb, jsonb) IS
+    'Open a turn of the verified tenant: take its rate, hold its money, claim a trace id, store the input, return the '
+    'ticket that ends it; or nothing but the refusal';
+REVOKE ALL ON FUNCTION agent.open_turn(text, text, boolean, jsonb, jsonb, jsonb) FROM PUBLIC;
 
 CREATE FUNCTION agent.begin_turn(token text, body jsonb) RETURNS agent.response
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -128,18 +165,21 @@ BEGIN
         RETURN agent.refuse('chat.complete', 'session', wanted, 422, 'invalid_request', errors, 'invalid_request');
     END IF;
     IF wanted IS NOT NULL THEN
-        INSERT INTO agent.sessions (session_id) VALUES (wanted) ON CONFLICT DO NOTHING;
         SELECT coalesce(jsonb_agg(m.message ORDER BY m.seq), '[]') INTO history
         FROM agent.messages AS m WHERE m.session_id = wanted;
     END IF;
-    turn := agent.open_turn(wanted, body ->> 'model', (body ->> 'stream')::boolean, body -> 'messages');
-    RETURN ROW(200, jsonb_build_object('X-Trace-Id', turn.trace_id), jsonb_build_object(
+    turn := agent.open_turn(wanted, body ->> 'model', (body ->> 'stream')::boolean, body -> 'messages',
+        body - 'messages', history);
+    IF turn.refusal IS NOT NULL THEN
+        RETURN agent.limit_refusal(wanted, turn.refusal);
+    END IF;
+    RETURN ROW(200, jsonb_build_object('X-Trace-Id', turn.trace_id) || turn.headers, jsonb_build_object(
         'ticket', turn.ticket, 'turn_id', turn.turn_id, 'trace_id', turn.trace_id, 'session_id', wanted,
-        'model', coalesce(turn.model, body ->> 'model'),
+        'model', turn.model, 'max_tokens', turn.max_tokens,
         'messages', history || (body -> 'messages')))::agent.response;
 END
 $$;
 COMMENT ON FUNCTION agent.begin_turn(text, jsonb) IS
-    'First half of POST /v1/chat/completions. '
-    '200 {ticket, turn_id, trace_id, session_id, model, messages: history and the new ones}; 422';
+    'First half of POST /v1/chat/completions. 200 {ticket, turn_id, trace_id, session_id, model, max_tokens (NULL, or never ask '
+    'the model for more), messages: history and the new ones}; 402, 403, 422, 429';
 REVOKE ALL ON FUNCTION agent.begin_turn(text, jsonb) FROM PUBLIC;

@@ -26,7 +26,7 @@ BEGIN ATOMIC
         ('table', 'agent.audit_log', 'SELECT'),
         -- All of a turn but ticket_hash.
         ('table', 'agent.turns', 'SELECT (tenant_id, turn_id, subject, issuer, request_id, session_id, trace_id, '
-            'model, model_label, stream, input, instance_id, hold_picodollars, hold_tokens, started_at, '
+            'model, model_label, stream, input, hold_picodollars, hold_tokens, started_at, '
             'dispatched_at, deadline, metered_output_tokens, ended_at, status)'),
         ('function', 'agent.call(text, text, jsonb, jsonb)', 'EXECUTE'),
         ('function', 'agent.end_turn(text, jsonb)', 'EXECUTE'),
@@ -44,16 +44,27 @@ BEGIN ATOMIC
         ('function', 'agent.list_feedback(text, jsonb)', 'EXECUTE'),
         ('function', 'agent.feedback_stats(text, jsonb)', 'EXECUTE'),
         ('function', 'agent.list_audit(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.get_budget(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.get_usage(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.budget_rows()', 'EXECUTE'),
+        ('function', 'agent.sweep_turns(integer)', 'EXECUTE'),
+        ('function', 'agent.meter_turn(text, bigint)', 'EXECUTE'),
+        ('function', 'tenancy.instance_lock(text)', 'EXECUTE'),
         -- Parts of the routes, which run as the caller. open_turn and record_refusal are definers and
         -- write under the verified tenant only.
         ('function', 'agent.dispatch(text, text, jsonb)', 'EXECUTE'),
-        ('function', 'agent.header_mismatch(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.header_mismatch(jsonb)', 'EXECUTE'),
         ('function', 'agent.header_text(text)', 'EXECUTE'),
-        ('function', 'agent.open_turn(text, text, boolean, jsonb)', 'EXECUTE'),
+        ('function', 'agent.open_turn(text, text, boolean, jsonb, jsonb, jsonb)', 'EXECUTE'),
         ('function', 'agent.record_refusal(text, text, text, integer, text)', 'EXECUTE'),
         ('function', 'agent.refuse(text, text, text, integer, text, jsonb, text)', 'EXECUTE'),
         ('function', 'agent.not_found(text, text, text)', 'EXECUTE'),
         ('function', 'agent.answer(integer, jsonb)', 'EXECUTE'),
+        ('function', 'agent.limit_refusal(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.limit_body(jsonb, text)', 'EXECUTE'),
+        ('function', 'agent.rate_headers(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.duration_text(bigint)', 'EXECUTE'),
+        ('function', 'agent.usd(bigint)', 'EXECUTE'),
         ('function', 'agent.new_id(text)', 'EXECUTE'),
         ('function', 'agent.parse_time(text)', 'EXECUTE'),
         ('function', 'agent.field_verdict(jsonb, jsonb)', 'EXECUTE'),

@@ -56,8 +56,8 @@ COMMENT ON FUNCTION agent.append_messages(agent.turns, jsonb) IS
 REVOKE ALL ON FUNCTION agent.append_messages(agent.turns, jsonb) FROM PUBLIC;
 
 -- A provider that reports more cached than input tokens must not make the charge fail: parts are capped.
-CREATE FUNCTION agent.record_usage(turn agent.turns, result jsonb) RETURNS agent.usage
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION agent.used_tokens(result jsonb) RETURNS agent.usage
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     used jsonb := nullif(result -> 'usage', 'null');
@@ -69,15 +69,63 @@ BEGIN
     line.cache_write_tokens := least(coalesce((used ->> 'cache_write_tokens')::bigint, 0),
         line.input_tokens - line.cached_input_tokens);
     line.reasoning_tokens := least(coalesce((used ->> 'reasoning_tokens')::bigint, 0), line.output_tokens);
+    line.requests := CASE WHEN used IS NULL THEN 0 ELSE 1 END;
+    RETURN line;
+END
+$$;
+COMMENT ON FUNCTION agent.used_tokens(jsonb) IS 'The tokens that the result of a turn reports, as a line of the ledger';
+REVOKE ALL ON FUNCTION agent.used_tokens(jsonb) FROM PUBLIC;
+
+-- A fallback model is charged at its own price, but a name that the provider reports never makes a turn
+-- cheaper than the model it was admitted for. NULL: no price, which only happens while nothing has one.
+CREATE FUNCTION agent.cost_of_turn(turn agent.turns, ran text, line agent.usage) RETURNS bigint
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT pg_catalog.max(tenancy.cost_of(tenancy.price_of(m.name, turn.started_at), line.input_tokens,
+        line.cached_input_tokens, line.cache_write_tokens, line.output_tokens, line.reasoning_tokens, line.requests))
+    FROM (VALUES (turn.model), (ran)) AS m(name);
+END;
+COMMENT ON FUNCTION agent.cost_of_turn(agent.turns, text, agent.usage) IS
+    'Picodollars of what a turn used, at the prices of the time it was admitted';
+REVOKE ALL ON FUNCTION agent.cost_of_turn(agent.turns, text, agent.usage) FROM PUBLIC;
+
+-- What the sweeper has charged for the turn already is taken off; it is never paid back.
+CREATE FUNCTION agent.record_usage(turn agent.turns, result jsonb) RETURNS agent.usage
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    ran CONSTANT text := coalesce(result ->> 'model', turn.model, turn.model_label);
+    line agent.usage := agent.used_tokens(result);
+    cost bigint := agent.cost_of_turn(turn, ran, line);
+    swept agent.usage;
+BEGIN
+    SELECT * INTO swept FROM agent.usage AS u
+    WHERE u.tenant_id = turn.tenant_id AND u.turn_id = turn.turn_id AND NOT u.late;
     INSERT INTO agent.usage (
-        tenant_id, turn_id, session_id, trace_id, subject, model, input_tokens, cached_input_tokens,
-        cache_write_tokens, output_tokens, reasoning_tokens, requests, estimated)
+        tenant_id, turn_id, session_id, trace_id, subject, model, admitted_at, input_tokens, cached_input_tokens,
+        cache_write_tokens, output_tokens, reasoning_tokens, requests, cost_picodollars, price_id, estimated, late, overrun)
     VALUES (
-        turn.tenant_id, turn.turn_id, turn.session_id, turn.trace_id, turn.subject,
-        coalesce(result ->> 'model', turn.model, turn.model_label), line.input_tokens, line.cached_input_tokens,
-        line.cache_write_tokens, line.output_tokens, line.reasoning_tokens,
-        CASE WHEN used IS NULL THEN 0 ELSE 1 END, coalesce((result ->> 'estimated')::boolean, false))
+        turn.tenant_id, turn.turn_id, turn.session_id, turn.trace_id, turn.subject, ran, turn.started_at,
+        greatest(line.input_tokens - coalesce(swept.input_tokens, 0), 0),
+        CASE WHEN swept IS NULL THEN line.cached_input_tokens ELSE 0 END,
+        CASE WHEN swept IS NULL THEN line.cache_write_tokens ELSE 0 END,
+        greatest(line.output_tokens - coalesce(swept.output_tokens, 0), 0),
+        CASE WHEN swept IS NULL THEN line.reasoning_tokens ELSE 0 END,
+        CASE WHEN swept IS NULL THEN line.requests ELSE 0 END,
+        CASE WHEN cost IS NOT NULL THEN greatest(cost - coalesce(swept.cost_picodollars, 0), 0) END,
+        CASE WHEN cost IS NOT NULL THEN ran END, coalesce((result ->> 'estimated')::boolean, false),
+        turn.status = 'expired',
+        coalesce(cost > turn.hold_picodollars, false)
+            OR coalesce(line.input_tokens + line.output_tokens > turn.hold_tokens, false))
     RETURNING * INTO line;
+    PERFORM tenancy.settle(ROW(turn.tenant_id, turn.session_id, turn.subject, turn.model, turn.started_at),
+        CASE WHEN turn.status = 'open' THEN coalesce(turn.hold_picodollars, 0) ELSE 0 END,
+        CASE WHEN turn.status = 'open' THEN coalesce(turn.hold_tokens, 0) ELSE 0 END,
+        coalesce(line.cost_picodollars, 0), line.input_tokens + line.output_tokens,
+        CASE WHEN turn.status = 'open' THEN 1 ELSE 0 END);
+    IF turn.status = 'open' AND turn.rate_tokens > line.input_tokens + line.output_tokens THEN
+        PERFORM tenancy.give_back_rate(turn.tenant_id, 2, turn.rate_tokens - line.input_tokens - line.output_tokens);
+    END IF;
     RETURN line;
 END
 $$;

@@ -97,13 +97,15 @@ BEGIN
     IF NOT FOUND THEN
         RETURN agent.answer(404, '{"detail": "Unknown ticket"}');
     END IF;
-    is_repeated := turn.ended_at IS NOT NULL;
+    -- A turn that the sweeper ended is charged all the same when its server reports, and marked late.
+    is_repeated := turn.status NOT IN ('open', 'expired');
     IF NOT is_repeated THEN
         errors := agent.invalid_result(result);
         IF errors IS NOT NULL THEN
             RETURN agent.answer(422, jsonb_build_object('detail', errors));
         END IF;
         -- A failed turn that produced nothing leaves no trace in the conversation: its client asks again.
+        PERFORM tenancy.lock_ledger(turn.tenant_id, false);
         IF turn.session_id IS NOT NULL AND nullif(result -> 'message', 'null') IS NOT NULL THEN
             PERFORM agent.append_messages(turn, result -> 'message');
         END IF;

@@ -1,0 +1,77 @@
+-- Turns whose server is gone or that ran past their deadline: their holds are resolved by proof, and
+-- metering of turns that run.
+
+-- At least the input is charged, a quarter of its bytes as tokens, and what was metered of the output.
+CREATE FUNCTION agent.sweep_turn(turn agent.turns) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    used agent.usage;
+BEGIN
+    PERFORM tenancy.lock_ledger(turn.tenant_id, false);
+    used := agent.record_usage(turn, jsonb_build_object('model', turn.model, 'estimated', true, 'usage', CASE
+        WHEN turn.dispatched_at IS NOT NULL THEN jsonb_build_object(
+            'prompt_tokens', ceil(coalesce(turn.input_token_bound, 0) / 4.0),
+            'completion_tokens', coalesce(turn.metered_output_tokens, 0)) END));
+    UPDATE agent.turns AS t SET ended_at = used.occurred_at, status = 'expired'
+    WHERE t.tenant_id = turn.tenant_id AND t.turn_id = turn.turn_id;
+    UPDATE agent.traces AS t SET ended_at = used.occurred_at, status = 'aborted',
+        prompt_tokens = used.input_tokens, completion_tokens = used.output_tokens
+    WHERE t.tenant_id = turn.tenant_id AND t.trace_id = turn.trace_id;
+    PERFORM agent.audit_turn(turn, used, '{"status": "aborted"}');
+END
+$$;
+COMMENT ON FUNCTION agent.sweep_turn(agent.turns) IS 'Internal: ends an orphaned turn; a late end_turn still counts';
+REVOKE ALL ON FUNCTION agent.sweep_turn(agent.turns) FROM PUBLIC;
+
+-- Whoever may run it can only end turns that are provably orphaned. A turn that somebody else is ending
+-- is skipped. An instance that holds no lock at all, such as a psql user, has its turns until the deadline.
+CREATE FUNCTION agent.sweep_turns(batch integer DEFAULT 100) RETURNS integer
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    turn agent.turns;
+    swept integer := 0;
+BEGIN
+    FOR turn IN
+        SELECT t.* FROM agent.turns AS t
+        WHERE t.status = 'open' AND (t.deadline <= clock_timestamp() OR t.instance_id IN (
+            SELECT i.instance_id FROM (
+                SELECT DISTINCT o.instance_id FROM agent.turns AS o
+                WHERE o.status = 'open' AND o.instance_id IS NOT NULL OFFSET 0) AS i
+            WHERE tenancy.instance_is_gone(i.instance_id)))
+        ORDER BY t.tenant_id, t.started_at
+        LIMIT least(batch, 1000)
+        FOR NO KEY UPDATE SKIP LOCKED
+    LOOP
+        PERFORM agent.sweep_turn(turn);
+        swept := swept + 1;
+    END LOOP;
+    RETURN swept;
+END
+$$;
+COMMENT ON FUNCTION agent.sweep_turns(integer) IS
+    'End up to batch (1000 at most) open turns whose server instance holds no tenancy.instance_lock() any more, or '
+    'whose deadline has passed; returns how many. For servers, at intervals';
+REVOKE ALL ON FUNCTION agent.sweep_turns(integer) FROM PUBLIC;
+
+-- Without waiting for the disk: what a crash loses is one interval of metering.
+CREATE FUNCTION agent.meter_turn(ticket text, output_tokens bigint) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET synchronous_commit = off
+AS $$
+DECLARE
+    turn agent.turns;
+BEGIN
+    UPDATE agent.turns AS t
+    SET metered_output_tokens = greatest(t.metered_output_tokens, least(greatest(output_tokens, 0), 10000000000))
+    WHERE t.tenant_id = substr(ticket, 66) AND t.ticket_hash = sha256(convert_to(ticket, 'UTF8')) AND t.status = 'open'
+    RETURNING t.* INTO turn;
+    RETURN turn IS DISTINCT FROM NULL AND turn.turn_id IS NOT NULL
+        AND turn.metered_output_tokens < turn.hold_tokens - turn.input_token_bound
+        AND EXISTS (SELECT FROM tenancy.tenants AS t WHERE t.tenant_id = turn.tenant_id AND t.status = 'active');
+END
+$$;
+COMMENT ON FUNCTION agent.meter_turn(text, bigint) IS
+    'Record how many output tokens a running turn has produced. False = stop it: what it holds is used up, its tenant '
+    'is suspended, or it has ended';
+REVOKE ALL ON FUNCTION agent.meter_turn(text, bigint) FROM PUBLIC;

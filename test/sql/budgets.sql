@@ -1,0 +1,206 @@
+-- Budgets: hold, then settle. Invariants I1 to I8 are named where they are shown.
+\getenv test_dir PG_ABS_SRCDIR
+\set setup :test_dir '/sql/include/setup.psql'
+\i :setup
+SET client_min_messages = warning;
+TRUNCATE agent.sessions, agent.turns, agent.usage, agent.audit_log, agent.traces CASCADE;
+DELETE FROM tenancy.budgets;
+DELETE FROM tenancy.prices;
+
+-- prices and limits are exact amounts of money, or refused
+SELECT tenancy.set_price('m', 'NaN', 1);
+SELECT tenancy.set_price('m', -1, 1);
+SELECT tenancy.set_price('m', 'infinity', 1);
+SELECT tenancy.set_price('m', 0.0000001, 1);
+SELECT tenancy.set_price('m', NULL, 1);
+SELECT tenancy.set_price('', 1, 1);
+SELECT tenancy.set_budget('acme', 'fortnight', 1);
+SELECT tenancy.set_budget('acme', 'day', 'NaN');
+SELECT tenancy.set_budget('acme', 'day', -1);
+SELECT tenancy.set_budget('acme', 'day', 1e30);
+SELECT tenancy.set_budget('nobody', 'day', 1);
+SELECT tenancy.set_budget('acme', 'day', 1, time_zone => 'Mars/Olympus');
+SELECT tenancy.set_budget('acme', 'day', 1, warn_ratio => 2);
+
+-- helpers: a turn of the given price is 100 tokens of input bound and the rest output
+CREATE TABLE public.budget_test (n int, ticket text);
+GRANT ALL ON public.budget_test TO regress_app;
+CREATE FUNCTION public.begin_one(token text, max_tokens int, extra jsonb DEFAULT '{}') RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    r agent.response;
+BEGIN
+    r := agent.begin_turn(token, '{"model": "m", "messages": [{"role": "user", "content": "x"}]}' || jsonb_build_object('max_tokens', max_tokens) || extra);
+    INSERT INTO public.budget_test VALUES ((SELECT count(*) FROM public.budget_test), r.body ->> 'ticket');
+    RETURN r.status || ' ' || coalesce(r.body #>> '{error,code}', 'ok') || coalesce(' ' || (r.body ->> 'max_tokens'), '');
+END $$;
+CREATE FUNCTION public.end_one(wanted int, tokens_in int, tokens_out int) RETURNS text LANGUAGE sql AS $$
+    SELECT r.status || ' ' || coalesce(r.body ->> 'repeated', '-') FROM public.budget_test b, LATERAL agent.end_turn(b.ticket,
+        jsonb_build_object('status', 'ok', 'model', 'm', 'message', '{"role": "assistant", "content": "y"}'::jsonb,
+            'usage', jsonb_build_object('prompt_tokens', tokens_in, 'completion_tokens', tokens_out))) r WHERE b.n = wanted $$;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO regress_app;
+GRANT USAGE ON SCHEMA public TO regress_app;
+
+-- while nothing has a price nothing needs one; from the first price on an unpriced model is refused (I7)
+\c - regress_app
+SELECT public.begin_one(:'token_acme_alice', 10);
+SELECT public.end_one(0, 5, 5);
+\c - :admin
+SELECT tenancy.set_price('other', 1, 1);
+\c - regress_app
+SELECT public.begin_one(:'token_acme_alice', 10);
+
+-- one USD per million output tokens, input free; a budget of a thousand tokens' worth
+\c - :admin
+SELECT tenancy.set_price('m', 0, 1);
+SELECT tenancy.set_budget('acme', 'day', 0.001) > 0 AS set;
+\c - regress_app
+SELECT public.begin_one(:'token_acme_alice', 600);
+-- the rest is too little for another 600: held, not spent
+SELECT public.begin_one(:'token_acme_alice', 600);
+-- clamped when the client agrees
+SELECT public.begin_one(:'token_acme_alice', 600, '{"clamp_to_budget": true}');
+SELECT public.begin_one(:'token_acme_alice', 1);
+-- another tenant has no budget and is not touched
+SELECT public.begin_one(:'token_globex_carol', 1000000);
+-- settling gives back what was not used (I8), a hold ends once (I3)
+SELECT n, public.end_one(n, 10, 100) FROM (VALUES (2), (4)) v (n);
+SELECT public.end_one(2, 10, 100);
+SELECT n, public.end_one(n, 10, 100) FROM (VALUES (2), (4)) v (n);
+\c - :admin
+SELECT counter_picodollars, ledger_picodollars, ok FROM tenancy.verify_counters();
+SELECT cost_picodollars, price_id, overrun, late FROM agent.usage WHERE tenant_id = 'acme' AND cost_picodollars IS NOT NULL ORDER BY occurred_at;
+
+-- down to the last token (I1, I8)
+\c - regress_app
+SELECT public.begin_one(:'token_acme_alice', 801);
+SELECT public.begin_one(:'token_acme_alice', 800);
+SELECT public.end_one(8, 10, 800);
+SELECT public.begin_one(:'token_acme_alice', 1);
+BEGIN;
+SELECT status, headers, jsonb_pretty(body - 'error' #- '{detail,resets_at}') FROM agent.begin_turn(:'token_acme_alice', '{"model": "m", "messages": [{"role": "user", "content": "x"}], "max_tokens": 1}');
+ROLLBACK;
+\c - :admin
+SELECT counter_picodollars, ledger_picodollars, ok FROM tenancy.verify_counters();
+
+-- counters give back what is rolled back, whole or to a savepoint (I4)
+SELECT tenancy.set_budget('acme', 'day', 0.002) > 0 AS raised;
+\c - regress_app
+BEGIN;
+SELECT public.begin_one(:'token_acme_alice', 1000);
+ROLLBACK;
+BEGIN;
+SAVEPOINT s;
+SELECT public.begin_one(:'token_acme_alice', 1000);
+ROLLBACK TO s;
+SAVEPOINT s;
+SELECT public.begin_one(:'token_acme_alice', 700);
+RELEASE s;
+COMMIT;
+\c - :admin
+SELECT counter_picodollars, ledger_picodollars, ok FROM tenancy.verify_counters();
+-- a hold cannot be prepared, and needs to see what was committed
+\c - regress_app
+BEGIN;
+SELECT public.begin_one(:'token_acme_alice', 10);
+PREPARE TRANSACTION 'held';
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT public.begin_one(:'token_acme_alice', 10);
+ROLLBACK;
+
+-- more than was held is charged all the same, and flagged
+SELECT public.end_one(10, 10, 1500);
+\c - :admin
+SELECT cost_picodollars, overrun FROM agent.usage WHERE tenant_id = 'acme' ORDER BY occurred_at DESC LIMIT 1;
+SELECT counter_picodollars, ledger_picodollars, ok FROM tenancy.verify_counters();
+
+-- several limits at once: the tightest refuses, the others are not touched; scopes are separate
+DELETE FROM tenancy.budgets;
+SELECT count(tenancy.set_budget(b.tenant, b.period, NULL, b.tokens, scope => b.scope)) FROM (VALUES
+    ('acme', 'month', 100000, 'tenant'), ('acme', 'hour', 5000, 'session'), (NULL, 'total', 20000, 'subject'), ('acme', 'total', 40000, 'model')) b (tenant, period, tokens, scope);
+\c - regress_app
+SELECT public.begin_one(:'token_acme_alice', 4000, '{"session_id": "one"}');
+SELECT public.begin_one(:'token_acme_alice', 4000, '{"session_id": "one"}');
+SELECT public.begin_one(:'token_acme_alice', 4000, '{"session_id": "two"}');
+SELECT public.begin_one(:'token_acme_alice', 30000);
+SELECT public.begin_one(:'token_acme_bob', 19000);
+SELECT public.begin_one(:'token_acme_bob', 19000);
+\c - :admin
+SELECT b.scope, v.scope_value, v.ok FROM tenancy.verify_counters() v JOIN tenancy.budgets b USING (budget_id) ORDER BY 1, 2;
+
+-- observe lets everything pass and counts; 0 is a budget of nothing, not none
+DELETE FROM tenancy.budgets;
+SELECT tenancy.set_budget('acme', 'day', NULL, 1, mode => 'observe') > 0 AS observing;
+\c - regress_app
+SELECT public.begin_one(:'token_acme_alice', 100);
+\c - :admin
+SELECT tenancy.set_budget('acme', 'day', NULL, 0) > 0 AS nothing;
+\c - regress_app
+SELECT public.begin_one(:'token_acme_alice', 100);
+\c - :admin
+SELECT tenancy.set_budget('acme', 'day') IS NULL AS removed;
+-- a temporary budget goes before the permanent one, while it lasts
+SELECT tenancy.set_budget('acme', 'day', NULL, 0) > 0 AS nothing;
+SELECT tenancy.set_budget('acme', 'day', NULL, 1000000000, valid_from => now() - interval '1 hour', valid_until => now() + interval '1 hour') > 0 AS for_now;
+\c - regress_app
+SELECT public.begin_one(:'token_acme_alice', 100);
+\c - :admin
+DELETE FROM tenancy.budgets;
+
+-- turns at a time
+SELECT tenancy.set_rate_limit('acme', max_concurrent => 2);
+SELECT agent.sweep_turns() AS nothing_is_orphaned;
+UPDATE agent.turns SET deadline = now() WHERE status = 'open';
+SELECT agent.sweep_turns() > 0 AS swept_past_the_deadline;
+\c - regress_app
+TRUNCATE public.budget_test;
+SELECT public.begin_one(:'token_acme_alice', 100), public.begin_one(:'token_acme_alice', 100), public.begin_one(:'token_acme_bob', 100);
+SELECT public.end_one(0, 1, 1);
+SELECT public.begin_one(:'token_acme_bob', 100);
+
+-- an orphan is charged for what was metered; when its server reports late, for the rest, once (I3)
+\c - :admin
+SELECT tenancy.set_rate_limit('acme');
+SELECT tenancy.set_budget('acme', 'total', 1) > 0 AS set;
+\c - regress_app
+TRUNCATE public.budget_test;
+SET tenancy.instance_id = 'crashed';
+SELECT public.begin_one(:'token_acme_alice', 100);
+SELECT agent.meter_turn(ticket, 40), agent.meter_turn(ticket || 'x', 1) FROM public.budget_test;
+SELECT agent.sweep_turns();
+SELECT public.end_one(0, 10, 60);
+SELECT public.end_one(0, 10, 60);
+\c - :admin
+SELECT output_tokens, cost_picodollars, estimated, late FROM agent.usage WHERE tenant_id = 'acme' ORDER BY occurred_at DESC LIMIT 2;
+SELECT ok FROM tenancy.verify_counters();
+-- a server that holds its lock keeps its turns
+SELECT tenancy.instance_lock('alive');
+SET tenancy.instance_id = 'alive';
+SELECT public.begin_one(:'token_acme_alice', 100);
+SELECT agent.sweep_turns();
+\c - regress_app
+SELECT agent.sweep_turns();
+
+-- the tenant sees its budgets and usage, and can change neither (I6)
+SELECT status, body -> 'tenant_id', jsonb_array_length(body -> 'budgets') FROM agent.get_budget(:'token_acme_alice', '{}');
+SELECT status, jsonb_path_query_array(body, '$.models[*].model') FROM agent.get_usage(:'token_acme_alice', '{}');
+SELECT status, jsonb_path_query_array(body, '$.models[*].model') FROM agent.get_usage(:'token_globex_carol', '{}');
+SELECT tenancy.set_budget('acme', 'day', 1000000);
+SELECT tenancy.set_price('m', 0, 0);
+SELECT tenancy.slot_fill('acme', 1, '', '-infinity', 0, 0, 0, 0);
+SELECT tenancy.slot_settle('acme', 1, '', '-infinity', -1000, 0, 0, 0);
+SELECT tenancy.holds_undo(0);
+SELECT tenancy.lock_ledger('globex', true);
+SELECT * FROM tenancy.slots();
+SELECT * FROM tenancy.verify_counters();
+SELECT * FROM tenancy.budgets;
+DELETE FROM agent.usage;
+UPDATE agent.turns SET hold_picodollars = 0;
+INSERT INTO agent.usage (turn_id, admitted_at) VALUES ('x', now());
+\c - :admin
+DELETE FROM tenancy.budgets;
+DELETE FROM tenancy.prices;
+DELETE FROM tenancy.rate_limits;
+SET client_min_messages = warning;
+TRUNCATE agent.sessions, agent.turns, agent.usage, agent.audit_log, agent.traces CASCADE;
+DROP FUNCTION public.begin_one, public.end_one;
+DROP TABLE public.budget_test;
