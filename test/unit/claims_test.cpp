@@ -1,0 +1,47 @@
+#include "core/claims.hpp"
+
+#include "codes.hpp"
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace tenancy::core {
+namespace {
+
+TEST(ParseClaims, reads_the_registered_claims) {
+    const auto claims = parse_claims(R"({"iss":"i","sub":"s","aud":["a","b"],"azp":"z","jti":"j",)"
+                                     R"("exp":3,"nbf":1.5,"iat":2})");
+    ASSERT_TRUE(claims);
+    EXPECT_EQ(claims->issuer, "i");
+    EXPECT_EQ(claims->subject, "s");
+    EXPECT_EQ(claims->audiences, (std::vector<std::string>{"a", "b"}));
+    EXPECT_EQ(claims->authorized_party, "z");
+    EXPECT_EQ(claims->token_id, "j");
+    EXPECT_EQ(claims->expires_us, 3'000'000);
+    EXPECT_EQ(claims->not_before_us, 1'500'000);
+    EXPECT_EQ(claims->issued_at_us, 2'000'000);
+    EXPECT_FALSE(claims->is_sender_constrained || claims->is_other_kind);
+}
+
+TEST(ParseClaims, reads_the_top_level_only) {
+    const auto claims = parse_claims(R"({"x":{"iss":1,"exp":"x","aud":[],"cnf":{}},"aud2":[1]})");
+    ASSERT_TRUE(claims);
+    EXPECT_FALSE(claims->issuer || claims->expires_us || claims->audiences);
+    EXPECT_FALSE(claims->is_sender_constrained);
+}
+
+TEST(ParseClaims, remembers_values_as_deep_as_a_path_can_lead) {
+    IssuerPolicy policy;
+    policy.tenant_claim = *ClaimPath::parse("a.b.c.d.e.f.g.h");
+    const auto claims =
+        parse_claims(R"({"a":{"b":{"c":{"d":{"e":{"f":{"g":{"h":"t","i":{"j":1}}}}}}}}})");
+    ASSERT_TRUE(claims);
+    const auto tenant = tenant_of(policy, *claims);
+    ASSERT_TRUE(tenant);
+    EXPECT_EQ(*tenant, "t");
+}
+
+} // namespace
+} // namespace tenancy::core
