@@ -60,6 +60,7 @@ PG_FUNCTION_INFO_V1(pgt_slot_hold);
 PG_FUNCTION_INFO_V1(pgt_slot_settle);
 PG_FUNCTION_INFO_V1(pgt_slot_fill);
 PG_FUNCTION_INFO_V1(pgt_slots);
+PG_FUNCTION_INFO_V1(pgt_slots_drop);
 PG_FUNCTION_INFO_V1(pgt_holds_mark);
 PG_FUNCTION_INFO_V1(pgt_holds_undo);
 PG_FUNCTION_INFO_V1(pgt_instance_lock);
@@ -104,6 +105,12 @@ Datum pgt_slots(PG_FUNCTION_ARGS) {
     for (int i = 0; i < count; i++)
         if (slots[i].key.database == MyDatabaseId)
             put_slot(reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo), slots[i]);
+    PG_RETURN_VOID();
+}
+
+Datum pgt_slots_drop(PG_FUNCTION_ARGS) {
+    (void)fcinfo;
+    slots_drop_database();
     PG_RETURN_VOID();
 }
 

@@ -25,6 +25,8 @@ LOCKTAG lock_tag(const char *name, LockClass lock_class) {
 } // namespace
 
 void lock_ledger(const char *tenant_id, bool exclusive) {
+    // A counter made on a standby would not follow the primary, and be believed after a promotion.
+    PreventCommandDuringRecovery("a budget hold");
     if (IsolationUsesXactSnapshot())
         ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
                         errmsg("budgets need transaction isolation READ COMMITTED"),

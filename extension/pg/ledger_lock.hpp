@@ -6,9 +6,9 @@
 namespace tenancy::pg {
 
 // Locks the ledger of a tenant until the end of the transaction: shared by whoever adds holds or
-// charges, exclusive for whoever rebuilds a counter from the rows. 0A000 unless each statement of
-// the transaction sees what was committed before it (READ COMMITTED): an older snapshot would
-// rebuild short.
+// charges, exclusive for whoever rebuilds a counter from the rows. 25006 on a standby; 0A000 unless
+// each statement of the transaction sees what was committed before it (READ COMMITTED): an older
+// snapshot would rebuild short.
 void lock_ledger(const char *tenant_id, bool exclusive);
 
 // Gives a shared ledger lock up again, before the end of the transaction.

@@ -84,6 +84,14 @@ public:
         return dropped;
     }
 
+    // As drop_if(), taking the locks.
+    template <class Idle>
+    void remove_if(Idle idle) {
+        lock_all(LW_EXCLUSIVE);
+        (void)drop_if(idle);
+        unlock_all();
+    }
+
     // Copies the entries into memory of the caller's context. Sets count.
     Entry *snapshot(int &count) {
         auto *copies =

@@ -59,6 +59,7 @@ bool slot_key(SlotKey &key, const char *tenant_id, std::int64_t budget_id, const
               std::int64_t window_start) {
     std::memset(static_cast<void *>(&key), 0, sizeof key);
     key.database = MyDatabaseId;
+    key.ledger = get_relname_relid("budgets", get_namespace_oid("tenancy", false));
     key.budget_id = budget_id;
     key.window_start = window_start;
     return strlcpy(key.tenant_id, tenant_id, sizeof key.tenant_id) < sizeof key.tenant_id &&
@@ -109,6 +110,11 @@ void slot_fill(const SlotKey &key, const Amount &used, const Amount &spent) {
     if (!created)
         raise_unavailable("budget counters have no room",
                           "Raise tenancy.max_slots and restart the server.");
+}
+
+void slots_drop_database() {
+    require_table();
+    table.remove_if([](Slot &slot) { return slot.key.database == MyDatabaseId; });
 }
 
 } // namespace tenancy::pg

@@ -19,7 +19,7 @@ inline constexpr std::size_t kMaxScopeBytes = 256;
 // a subject, a model) of one tenant in one window.
 struct SlotKey {
     Oid database;
-    uint32 zero;
+    Oid ledger; // the table tenancy.budgets: ids begin anew when the extension is made anew
     std::int64_t budget_id;
     std::int64_t window_start; // TimestampTz
     char tenant_id[kMaxTenantBytes + 8];
@@ -61,5 +61,8 @@ void slot_add(const SlotKey &, const Amount &used, const Amount &spent);
 
 // Makes the slot with these values. The caller holds the exclusive ledger lock of the tenant.
 void slot_fill(const SlotKey &, const Amount &used, const Amount &spent);
+
+// Drops every slot of this database: they are rebuilt when they are asked for.
+void slots_drop_database();
 
 } // namespace tenancy::pg

@@ -69,16 +69,16 @@ COMMENT ON FUNCTION tenancy.price_of(text, timestamptz) IS
     'Internal: the price of a model at a time; NULL when it has none';
 REVOKE ALL ON FUNCTION tenancy.price_of(text, timestamptz) FROM PUBLIC;
 
--- Numeric in between, so that nothing wraps; a sum beyond bigint is an error, never a small number.
+-- Numeric in between, so that nothing wraps; what is beyond all money stays there, never becomes little.
 CREATE FUNCTION tenancy.cost_of(price tenancy.prices, input_tokens numeric, cached_tokens numeric,
         cache_write_tokens numeric, output_tokens numeric, reasoning_tokens numeric, requests numeric)
     RETURNS bigint
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT ((input_tokens - cached_tokens - cache_write_tokens) * price.input
+    SELECT CASE WHEN price.input IS NOT NULL THEN least(4e18, (input_tokens - cached_tokens - cache_write_tokens) * price.input
         + cached_tokens * price.cached_input + cache_write_tokens * price.cache_write
         + (output_tokens - reasoning_tokens) * price.output + reasoning_tokens * price.reasoning
-        + requests * price.per_request)::bigint;
+        + requests * price.per_request) END::bigint;
 END;
 COMMENT ON FUNCTION tenancy.cost_of(tenancy.prices, numeric, numeric, numeric, numeric, numeric, numeric) IS
     'Internal: picodollars of the given tokens; cached and cache-writing ones are part of the input, reasoning ones of the output; NULL without a price';
@@ -89,8 +89,8 @@ CREATE FUNCTION tenancy.cost_bound(price tenancy.prices, input_tokens numeric, o
     RETURNS bigint
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT (input_tokens * greatest(price.input, price.cached_input, price.cache_write)
-        + output_tokens * greatest(price.output, price.reasoning) + price.per_request)::bigint;
+    SELECT CASE WHEN price.input IS NOT NULL THEN least(4e18, input_tokens * greatest(price.input, price.cached_input, price.cache_write)
+        + output_tokens * greatest(price.output, price.reasoning) + price.per_request) END::bigint;
 END;
 COMMENT ON FUNCTION tenancy.cost_bound(tenancy.prices, numeric, numeric) IS
     'Internal: upper bound in picodollars for a request of at most these tokens';

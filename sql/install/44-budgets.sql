@@ -22,23 +22,37 @@ COMMENT ON TABLE tenancy.budgets IS
     'Limits per window; tenant * is for every tenant without a row of its own for that scope and period; a row with an end goes before one without';
 REVOKE ALL ON tenancy.budgets FROM PUBLIC;
 
+-- When a local clock first shows a time. On the day it goes back a time can come twice; counting from the
+-- first one, each window begins where the one before ends.
+CREATE FUNCTION tenancy.first_instant(local_time timestamp, time_zone text) RETURNS timestamptz
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT min(i.instant) FROM (
+        SELECT (local_time AT TIME ZONE time_zone) - make_interval(mins => m) AS instant
+        FROM unnest('{0, 20, 30, 60, 90, 120}'::int[]) m) i
+    WHERE i.instant = local_time AT TIME ZONE time_zone OR i.instant AT TIME ZONE time_zone = local_time;
+END;
+COMMENT ON FUNCTION tenancy.first_instant(timestamp, text) IS 'Internal: the first instant at which a time zone''s clock shows a time';
+REVOKE ALL ON FUNCTION tenancy.first_instant(timestamp, text) FROM PUBLIC;
+
+-- Hours are those of UTC, always sixty minutes; days and months are those of the time zone.
 CREATE FUNCTION tenancy.window_start(period text, at timestamptz, time_zone text) RETURNS timestamptz
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT CASE period WHEN 'total' THEN '-infinity' ELSE date_trunc(period, at, time_zone) END;
+    SELECT CASE period WHEN 'total' THEN '-infinity'
+        WHEN 'hour' THEN date_trunc('hour', at, 'UTC')
+        ELSE tenancy.first_instant(date_trunc(period, at AT TIME ZONE time_zone), time_zone) END;
 END;
 COMMENT ON FUNCTION tenancy.window_start(text, timestamptz, text) IS 'Internal: start of the window that holds a time';
 REVOKE ALL ON FUNCTION tenancy.window_start(text, timestamptz, text) FROM PUBLIC;
 
--- Days and months are added on the local clock, so that a day with a change of the clock ends at midnight.
 CREATE FUNCTION tenancy.window_end(period text, at timestamptz, time_zone text) RETURNS timestamptz
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT CASE period
-        WHEN 'total' THEN 'infinity'
-        WHEN 'hour' THEN date_trunc('hour', at, time_zone) + interval '1 hour'
-        ELSE (date_trunc(period, at AT TIME ZONE time_zone) + ('1 ' || period)::interval) AT TIME ZONE time_zone
-    END;
+    SELECT CASE period WHEN 'total' THEN 'infinity'
+        WHEN 'hour' THEN date_trunc('hour', at, 'UTC') + interval '1 hour'
+        ELSE tenancy.first_instant(
+            date_trunc(period, at AT TIME ZONE time_zone) + ('1 ' || period)::interval, time_zone) END;
 END;
 COMMENT ON FUNCTION tenancy.window_end(text, timestamptz, text) IS 'Internal: end of the window that holds a time, exclusive';
 REVOKE ALL ON FUNCTION tenancy.window_end(text, timestamptz, text) FROM PUBLIC;

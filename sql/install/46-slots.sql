@@ -44,6 +44,11 @@ CREATE FUNCTION tenancy.slots(OUT tenant_id text, OUT budget_id bigint, OUT scop
 COMMENT ON FUNCTION tenancy.slots() IS 'Internal: the counters of this database as they are in memory';
 REVOKE ALL ON FUNCTION tenancy.slots() FROM PUBLIC;
 
+CREATE FUNCTION tenancy.slots_drop() RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgt_slots_drop';
+COMMENT ON FUNCTION tenancy.slots_drop() IS 'Internal: drops the counters of this database, to be rebuilt from the rows';
+REVOKE ALL ON FUNCTION tenancy.slots_drop() FROM PUBLIC;
+
 CREATE FUNCTION tenancy.holds_mark() RETURNS int
     LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgt_holds_mark';
 COMMENT ON FUNCTION tenancy.holds_mark() IS 'Internal: how many changes of counters this transaction has pending';

@@ -9,7 +9,8 @@ COMMENT ON TYPE tenancy.turn_scope IS 'Internal: whom a turn counts for and from
 
 -- Every counter that a turn touches; `enforced` are those whose limit binds it now. Of several rows for
 -- one scope and period the tenant's own goes before the default, and one with an end before one without.
--- Negative limits mean none. Ordered, so that all turns take counters in one order.
+-- Negative limits mean none. The turns of a tenant are always counted: so every turn of a transaction is
+-- pending there, and rebuild_counters() knows. Ordered, so that all turns take counters in one order.
 CREATE FUNCTION tenancy.counters_of(turn tenancy.turn_scope,
         OUT budget_id bigint, OUT scope text, OUT scope_value text, OUT period text,
         OUT window_start timestamptz, OUT window_end timestamptz, OUT money_limit bigint,
@@ -35,7 +36,7 @@ BEGIN ATOMIC
     FROM candidates c WHERE c.value IS NOT NULL
     UNION ALL
     SELECT 0, 'turns', '', 'total', '-infinity', 'infinity', -1, coalesce(r.max_concurrent, -1), NULL,
-        r.max_concurrent IS NOT NULL, r.max_concurrent IS NOT NULL
+        true, r.max_concurrent IS NOT NULL
     FROM (SELECT (SELECT l.max_concurrent FROM tenancy.rate_limits l
                   WHERE l.tenant_id IN (turn.tenant_id, '*') ORDER BY l.tenant_id = '*' LIMIT 1)) r (max_concurrent)
     ORDER BY 1;
@@ -67,7 +68,7 @@ BEGIN
     WHERE u.tenant_id = p_tenant AND u.admitted_at >= p_from AND u.admitted_at < p_to
       AND CASE p_scope WHEN 'session' THEN u.session_id = p_value
           WHEN 'subject' THEN coalesce(u.subject, '') = p_value
-          WHEN 'model' THEN coalesce(u.model, '') = p_value ELSE p_scope <> 'turns' END;
+          WHEN 'model' THEN coalesce(u.admitted_model, '') = p_value ELSE p_scope <> 'turns' END;
     used_money := spent_money + held_money;
     used_tokens := spent_tokens + held_tokens;
 END
@@ -170,12 +171,13 @@ COMMENT ON FUNCTION tenancy.hold(tenancy.turn_scope, bigint, bigint) IS
     'Internal: holds picodollars and tokens for a turn on every limit that binds it, or on none: NULL = held, else the refusal';
 REVOKE ALL ON FUNCTION tenancy.hold(tenancy.turn_scope, bigint, bigint) FROM PUBLIC;
 
--- The hold of a turn becomes a charge; ended_turns is 0 for a charge after the hold was already resolved. Takes effect on the counters at commit.
+-- Moves the counters of a turn: what it held, what it is charged, and whether it ended.
 CREATE FUNCTION tenancy.settle(turn tenancy.turn_scope, held_money bigint, held_tokens bigint,
         charged_money bigint, charged_tokens bigint, ended_turns int) RETURNS void
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM tenancy.lock_ledger(turn.tenant_id, false);
     PERFORM tenancy.slot_settle(turn.tenant_id, c.budget_id, c.scope_value, c.window_start,
         CASE c.scope WHEN 'turns' THEN 0 ELSE charged_money - held_money END,
         CASE c.scope WHEN 'turns' THEN -ended_turns ELSE charged_tokens - held_tokens END,
@@ -185,5 +187,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tenancy.settle(tenancy.turn_scope, bigint, bigint, bigint, bigint, int) IS
-    'Internal: turns a hold into a charge, under the shared ledger lock';
+    'Internal: changes the counters of a turn at commit, under the shared ledger lock';
 REVOKE ALL ON FUNCTION tenancy.settle(tenancy.turn_scope, bigint, bigint, bigint, bigint, int) FROM PUBLIC;

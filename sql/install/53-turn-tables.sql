@@ -58,6 +58,7 @@ CREATE TABLE agent.usage (
     usage_id text COLLATE "C" NOT NULL DEFAULT agent.new_id('use_'),
     occurred_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     admitted_at timestamptz NOT NULL,
+    admitted_model text,
     turn_id text COLLATE "C" NOT NULL,
     session_id text COLLATE "C",
     trace_id text COLLATE "C",
@@ -89,6 +90,8 @@ COMMENT ON INDEX agent.usage_session IS 'Usage of one session';
 COMMENT ON INDEX agent.usage_time IS 'Usage of one window of time';
 COMMENT ON COLUMN agent.usage.admitted_at IS
     'When the turn was admitted: the windows of budgets that this row counts in';
+COMMENT ON COLUMN agent.usage.admitted_model IS
+    'The model the turn was admitted for: the one whose budgets this row counts in';
 COMMENT ON COLUMN agent.usage.model IS 'The model that ran, not the client''s label';
 COMMENT ON COLUMN agent.usage.input_tokens IS 'All input tokens; cached and cache-writing ones are part of them';
 COMMENT ON COLUMN agent.usage.output_tokens IS 'All output tokens; reasoning tokens are part of them';

@@ -114,6 +114,9 @@ DECLARE
     is_bounded boolean;
 BEGIN
     model := left(coalesce(nullif(current_setting('tenancy.model', true), ''), model_label), 256);
+    IF octet_length(model) > 256 THEN
+        model := left(model, 64); -- in bytes, what a budget of that model can be counted under
+    END IF;
     turn := ROW(tenant, session_id, tenancy.current_subject(), model, clock_timestamp());
     admitted := agent.admit(turn, agent.bounds_of(body || jsonb_build_object('messages', input), history));
     refusal := admitted.refusal;

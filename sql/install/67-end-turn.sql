@@ -55,26 +55,37 @@ COMMENT ON FUNCTION agent.append_messages(agent.turns, jsonb) IS
     'Append a turn''s input and answer to its session under the session row''s lock; nothing when the session is gone';
 REVOKE ALL ON FUNCTION agent.append_messages(agent.turns, jsonb) FROM PUBLIC;
 
+CREATE FUNCTION agent.estimated_input(turn agent.turns) RETURNS bigint
+LANGUAGE sql IMMUTABLE
+RETURN pg_catalog.ceil(coalesce(turn.input_token_bound, 0) / 4.0);
+COMMENT ON FUNCTION agent.estimated_input(agent.turns) IS 'Input tokens of a turn whose provider reported none: a token per four bytes';
+REVOKE ALL ON FUNCTION agent.estimated_input(agent.turns) FROM PUBLIC;
+
 -- A provider that reports more cached than input tokens must not make the charge fail: parts are capped.
-CREATE FUNCTION agent.used_tokens(result jsonb) RETURNS agent.usage
+-- What was metered on the way is charged whatever the report says; then at least the input was sent, too.
+CREATE FUNCTION agent.used_tokens(turn agent.turns, result jsonb) RETURNS agent.usage
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     used jsonb := nullif(result -> 'usage', 'null');
+    metered CONSTANT bigint := coalesce(turn.metered_output_tokens, 0);
     line agent.usage;
 BEGIN
     line.input_tokens := coalesce((used ->> 'prompt_tokens')::bigint, 0);
-    line.output_tokens := coalesce((used ->> 'completion_tokens')::bigint, 0);
+    IF line.input_tokens = 0 AND metered > 0 THEN
+        line.input_tokens := agent.estimated_input(turn);
+    END IF;
+    line.output_tokens := greatest(coalesce((used ->> 'completion_tokens')::bigint, 0), metered);
     line.cached_input_tokens := least(coalesce((used ->> 'cached_tokens')::bigint, 0), line.input_tokens);
     line.cache_write_tokens := least(coalesce((used ->> 'cache_write_tokens')::bigint, 0),
         line.input_tokens - line.cached_input_tokens);
     line.reasoning_tokens := least(coalesce((used ->> 'reasoning_tokens')::bigint, 0), line.output_tokens);
-    line.requests := CASE WHEN used IS NULL THEN 0 ELSE 1 END;
+    line.requests := CASE WHEN used IS NULL AND metered = 0 THEN 0 ELSE 1 END;
     RETURN line;
 END
 $$;
-COMMENT ON FUNCTION agent.used_tokens(jsonb) IS 'The tokens that the result of a turn reports, as a line of the ledger';
-REVOKE ALL ON FUNCTION agent.used_tokens(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION agent.used_tokens(agent.turns, jsonb) IS 'The tokens that the result of a turn reports, as a line of the ledger';
+REVOKE ALL ON FUNCTION agent.used_tokens(agent.turns, jsonb) FROM PUBLIC;
 
 -- A fallback model is charged at its own price, but a name that the provider reports never makes a turn
 -- cheaper than the model it was admitted for. NULL: no price, which only happens while nothing has one.
@@ -95,17 +106,17 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     ran CONSTANT text := coalesce(result ->> 'model', turn.model, turn.model_label);
-    line agent.usage := agent.used_tokens(result);
+    line agent.usage := agent.used_tokens(turn, result);
     cost bigint := agent.cost_of_turn(turn, ran, line);
     swept agent.usage;
 BEGIN
     SELECT * INTO swept FROM agent.usage AS u
     WHERE u.tenant_id = turn.tenant_id AND u.turn_id = turn.turn_id AND NOT u.late;
     INSERT INTO agent.usage (
-        tenant_id, turn_id, session_id, trace_id, subject, model, admitted_at, input_tokens, cached_input_tokens,
+        tenant_id, turn_id, session_id, trace_id, subject, model, admitted_at, admitted_model, input_tokens, cached_input_tokens,
         cache_write_tokens, output_tokens, reasoning_tokens, requests, cost_picodollars, price_id, estimated, late, overrun)
     VALUES (
-        turn.tenant_id, turn.turn_id, turn.session_id, turn.trace_id, turn.subject, ran, turn.started_at,
+        turn.tenant_id, turn.turn_id, turn.session_id, turn.trace_id, turn.subject, ran, turn.started_at, turn.model,
         greatest(line.input_tokens - coalesce(swept.input_tokens, 0), 0),
         CASE WHEN swept IS NULL THEN line.cached_input_tokens ELSE 0 END,
         CASE WHEN swept IS NULL THEN line.cache_write_tokens ELSE 0 END,
@@ -118,11 +129,6 @@ BEGIN
         coalesce(cost > turn.hold_picodollars, false)
             OR coalesce(line.input_tokens + line.output_tokens > turn.hold_tokens, false))
     RETURNING * INTO line;
-    PERFORM tenancy.settle(ROW(turn.tenant_id, turn.session_id, turn.subject, turn.model, turn.started_at),
-        CASE WHEN turn.status = 'open' THEN coalesce(turn.hold_picodollars, 0) ELSE 0 END,
-        CASE WHEN turn.status = 'open' THEN coalesce(turn.hold_tokens, 0) ELSE 0 END,
-        coalesce(line.cost_picodollars, 0), line.input_tokens + line.output_tokens,
-        CASE WHEN turn.status = 'open' THEN 1 ELSE 0 END);
     IF turn.status = 'open' AND turn.rate_tokens > line.input_tokens + line.output_tokens THEN
         PERFORM tenancy.give_back_rate(turn.tenant_id, 2, turn.rate_tokens - line.input_tokens - line.output_tokens);
     END IF;

@@ -105,7 +105,6 @@ BEGIN
             RETURN agent.answer(422, jsonb_build_object('detail', errors));
         END IF;
         -- A failed turn that produced nothing leaves no trace in the conversation: its client asks again.
-        PERFORM tenancy.lock_ledger(turn.tenant_id, false);
         IF turn.session_id IS NOT NULL AND nullif(result -> 'message', 'null') IS NOT NULL THEN
             PERFORM agent.append_messages(turn, result -> 'message');
         END IF;

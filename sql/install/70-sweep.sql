@@ -8,10 +8,9 @@ AS $$
 DECLARE
     used agent.usage;
 BEGIN
-    PERFORM tenancy.lock_ledger(turn.tenant_id, false);
     used := agent.record_usage(turn, jsonb_build_object('model', turn.model, 'estimated', true, 'usage', CASE
         WHEN turn.dispatched_at IS NOT NULL THEN jsonb_build_object(
-            'prompt_tokens', ceil(coalesce(turn.input_token_bound, 0) / 4.0),
+            'prompt_tokens', agent.estimated_input(turn),
             'completion_tokens', coalesce(turn.metered_output_tokens, 0)) END));
     UPDATE agent.turns AS t SET ended_at = used.occurred_at, status = 'expired'
     WHERE t.tenant_id = turn.tenant_id AND t.turn_id = turn.turn_id;
@@ -57,11 +56,12 @@ REVOKE ALL ON FUNCTION agent.sweep_turns(integer) FROM PUBLIC;
 
 -- Without waiting for the disk: what a crash loses is one interval of metering.
 CREATE FUNCTION agent.meter_turn(ticket text, output_tokens bigint) RETURNS boolean
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET synchronous_commit = off
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     turn agent.turns;
 BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
     UPDATE agent.turns AS t
     SET metered_output_tokens = greatest(t.metered_output_tokens, least(greatest(output_tokens, 0), 10000000000))
     WHERE t.tenant_id = substr(ticket, 66) AND t.ticket_hash = sha256(convert_to(ticket, 'UTF8')) AND t.status = 'open'

@@ -22,6 +22,14 @@ SELECT tenancy.set_budget('nobody', 'day', 1);
 SELECT tenancy.set_budget('acme', 'day', 1, time_zone => 'Mars/Olympus');
 SELECT tenancy.set_budget('acme', 'day', 1, warn_ratio => 2);
 
+-- every time lies in its window, and windows meet: also where midnight comes twice or the clock moves 30 minutes
+SELECT count(*) AS outside FROM unnest('{Atlantic/Azores,America/Havana,Australia/Lord_Howe,Europe/Berlin}'::text[]) z (zone), unnest('{2024-10-26,2024-11-02,2024-04-06,2024-03-30}'::timestamptz[]) d (day),
+    generate_series(0, 200) q, LATERAL (SELECT d.day + q * interval '15 min') g (at), unnest('{hour,day,month}'::text[]) p (period)
+WHERE g.at < tenancy.window_start(p.period, g.at, z.zone) OR g.at >= tenancy.window_end(p.period, g.at, z.zone)
+   OR tenancy.window_start(p.period, tenancy.window_end(p.period, g.at, z.zone), z.zone) <> tenancy.window_end(p.period, g.at, z.zone);
+SELECT tenancy.window_end('day', '2024-03-31 12:00+00', 'Europe/Berlin') - tenancy.window_start('day', '2024-03-31 12:00+00', 'Europe/Berlin') AS short_day,
+    tenancy.window_start('month', '2024-12-31 23:30+00', 'Europe/Berlin') AT TIME ZONE 'UTC' AS already_january;
+
 -- helpers: a turn of the given price is 100 tokens of input bound and the rest output
 CREATE TABLE public.budget_test (n int, ticket text);
 GRANT ALL ON public.budget_test TO regress_app;
@@ -126,6 +134,18 @@ SELECT public.begin_one(:'token_acme_bob', 19000);
 SELECT public.begin_one(:'token_acme_bob', 19000);
 \c - :admin
 SELECT b.scope, v.scope_value, v.ok FROM tenancy.verify_counters() v JOIN tenancy.budgets b USING (budget_id) ORDER BY 1, 2;
+
+-- a provider that reports another name for the model does not move the charge to another budget
+\c - regress_app
+SELECT r.status FROM (SELECT ticket FROM public.budget_test WHERE ticket IS NOT NULL ORDER BY n DESC LIMIT 1) b, LATERAL agent.end_turn(b.ticket,
+    '{"status": "ok", "model": "m-2024-01-01", "message": {"role": "assistant", "content": "y"}, "usage": {"prompt_tokens": 5, "completion_tokens": 7}}') r;
+\c - :admin
+-- rows written by other means count as well; none can be changed, and what is removed is taken off (I4)
+INSERT INTO agent.usage (tenant_id, turn_id, admitted_at, admitted_model, subject, input_tokens, cost_picodollars) VALUES ('acme', 'by hand', now(), 'm', 'alice', 11, 13);
+SELECT bool_and(ok), sum(counter_tokens) FILTER (WHERE scope_value = 'alice') > 0 AS counted FROM tenancy.verify_counters();
+UPDATE agent.usage SET input_tokens = 0 WHERE turn_id = 'by hand';
+DELETE FROM agent.usage WHERE turn_id = 'by hand';
+SELECT bool_and(ok) FROM tenancy.verify_counters();
 
 -- observe lets everything pass and counts; 0 is a budget of nothing, not none
 DELETE FROM tenancy.budgets;
