@@ -56,6 +56,8 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(pgt_lock_ledger);
 PG_FUNCTION_INFO_V1(pgt_unlock_shared_ledger);
+PG_FUNCTION_INFO_V1(pgt_try_lock_shared_ledger);
+PG_FUNCTION_INFO_V1(pgt_unlock_exclusive_ledger);
 PG_FUNCTION_INFO_V1(pgt_slot_hold);
 PG_FUNCTION_INFO_V1(pgt_slot_settle);
 PG_FUNCTION_INFO_V1(pgt_slot_fill);
@@ -73,6 +75,15 @@ Datum pgt_lock_ledger(PG_FUNCTION_ARGS) {
 
 Datum pgt_unlock_shared_ledger(PG_FUNCTION_ARGS) {
     unlock_shared_ledger(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+    PG_RETURN_VOID();
+}
+
+Datum pgt_try_lock_shared_ledger(PG_FUNCTION_ARGS) {
+    PG_RETURN_BOOL(try_lock_shared_ledger(text_to_cstring(PG_GETARG_TEXT_PP(0))));
+}
+
+Datum pgt_unlock_exclusive_ledger(PG_FUNCTION_ARGS) {
+    unlock_exclusive_ledger(text_to_cstring(PG_GETARG_TEXT_PP(0)));
     PG_RETURN_VOID();
 }
 
@@ -102,8 +113,9 @@ Datum pgt_slots(PG_FUNCTION_ARGS) {
     int count = 0;
     InitMaterializedSRF(fcinfo, 0);
     Slot *slots = slots_table().snapshot(count);
+    const Oid ledger = ledger_relation();
     for (int i = 0; i < count; i++)
-        if (slots[i].key.database == MyDatabaseId)
+        if (slots[i].key.database == MyDatabaseId && slots[i].key.ledger == ledger)
             put_slot(reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo), slots[i]);
     PG_RETURN_VOID();
 }

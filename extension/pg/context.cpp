@@ -145,6 +145,10 @@ const Verdict *context_verify() {
     return &verified;
 }
 
+bool context_is_pinned() {
+    return pin.lxid != InvalidLocalTransactionId && pin.lxid == current_lxid();
+}
+
 const Verdict *context_require() {
     const Verdict *verdict = context_verify();
     if (verdict == nullptr)

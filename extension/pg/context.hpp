@@ -16,6 +16,9 @@ const Verdict *context_verify();
 // As context_verify(), but raises 42501 instead of returning nullptr.
 const Verdict *context_require();
 
+// Whether this transaction has had a tenant, also when it has none any more.
+bool context_is_pinned();
+
 // SET LOCAL tenancy.token and verify, in one step that cannot half happen: from its start until its
 // success no earlier token is live, whatever error ends it. nullptr is refused with why_missing.
 const Verdict *context_replace(const char *token, core::Code why_missing);

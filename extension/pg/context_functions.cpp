@@ -31,13 +31,6 @@ Datum text_of(const Verdict &verdict) {
     return PointerGetDatum(tenant_text.bytes);
 }
 
-// Replaces a statement text that may hold a token in pg_stat_activity; a function can only do so
-// once it runs, so bind parameters remain the better way.
-void hide_statement() {
-    if (debug_query_string != nullptr && std::strstr(debug_query_string, "eyJ") != nullptr)
-        pgstat_report_activity(STATE_RUNNING, "<statement with a token>");
-}
-
 struct PayloadCopy {
     char *json;
 };
@@ -69,6 +62,8 @@ PG_FUNCTION_INFO_V1(pgt_current_subject);
 PG_FUNCTION_INFO_V1(pgt_current_issuer);
 PG_FUNCTION_INFO_V1(pgt_current_claims);
 PG_FUNCTION_INFO_V1(pgt_clear_tenant);
+PG_FUNCTION_INFO_V1(pgt_transaction_had_tenant);
+PG_FUNCTION_INFO_V1(pgt_is_text);
 
 Datum pgt_set_tenant_from_jwt(PG_FUNCTION_ARGS) {
     hide_statement();
@@ -121,5 +116,18 @@ Datum pgt_clear_tenant(PG_FUNCTION_ARGS) {
     (void)fcinfo;
     assign_token_locally("");
     PG_RETURN_VOID();
+}
+
+Datum pgt_transaction_had_tenant(PG_FUNCTION_ARGS) {
+    (void)fcinfo;
+    PG_RETURN_BOOL(context_is_pinned());
+}
+
+// Values of settings reach columns unchecked; one that is not in the database's encoding could be
+// stored, and then never restored from a dump.
+Datum pgt_is_text(PG_FUNCTION_ARGS) {
+    const text *value = PG_GETARG_TEXT_PP(0);
+    PG_RETURN_BOOL(
+        pg_verifymbstr(VARDATA_ANY(value), static_cast<int>(VARSIZE_ANY_EXHDR(value)), true));
 }
 }

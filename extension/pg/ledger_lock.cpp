@@ -12,10 +12,13 @@ namespace {
 // the way.
 enum LockClass : uint16 { ledger_class = 0x7E01, instance_class = 0x7E02 };
 
+// Drawn at the start of the server, so that who reads pg_locks cannot tell whose lock it is.
+uint64 salt = 0;
+
 // Two names that hash alike share a lock, which costs waiting and nothing else.
 LOCKTAG lock_tag(const char *name, LockClass lock_class) {
     const uint64 hash = DatumGetUInt64(hash_any_extended(
-        reinterpret_cast<const unsigned char *>(name), static_cast<int>(std::strlen(name)), 0));
+        reinterpret_cast<const unsigned char *>(name), static_cast<int>(std::strlen(name)), salt));
     LOCKTAG tag;
     SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, static_cast<uint32>(hash >> 32),
                          static_cast<uint32>(hash), lock_class);
@@ -23,6 +26,12 @@ LOCKTAG lock_tag(const char *name, LockClass lock_class) {
 }
 
 } // namespace
+
+void ledger_lock_initialize() {
+    if (!pg_strong_random(&salt, sizeof salt))
+        ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("no random bytes available"),
+                        errhint("Check the system's random number generator.")));
+}
 
 void lock_ledger(const char *tenant_id, bool exclusive) {
     // A counter made on a standby would not follow the primary, and be believed after a promotion.
@@ -33,6 +42,17 @@ void lock_ledger(const char *tenant_id, bool exclusive) {
                         errhint("Begin the transaction with ISOLATION LEVEL READ COMMITTED.")));
     const LOCKTAG tag = lock_tag(tenant_id, ledger_class);
     (void)LockAcquire(&tag, exclusive ? ExclusiveLock : ShareLock, false, false);
+}
+
+bool try_lock_shared_ledger(const char *tenant_id) {
+    PreventCommandDuringRecovery("a budget hold");
+    const LOCKTAG tag = lock_tag(tenant_id, ledger_class);
+    return LockAcquire(&tag, ShareLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void unlock_exclusive_ledger(const char *tenant_id) {
+    const LOCKTAG tag = lock_tag(tenant_id, ledger_class);
+    (void)LockRelease(&tag, ExclusiveLock, false);
 }
 
 void unlock_shared_ledger(const char *tenant_id) {

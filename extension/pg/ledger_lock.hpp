@@ -5,6 +5,9 @@
 
 namespace tenancy::pg {
 
+// Draws the salt of the lock numbers. Called once, in the postmaster.
+void ledger_lock_initialize();
+
 // Locks the ledger of a tenant until the end of the transaction: shared by whoever adds holds or
 // charges, exclusive for whoever rebuilds a counter from the rows. 25006 on a standby; 0A000 unless
 // each statement of the transaction sees what was committed before it (READ COMMITTED): an older
@@ -13,6 +16,12 @@ void lock_ledger(const char *tenant_id, bool exclusive);
 
 // Gives a shared ledger lock up again, before the end of the transaction.
 void unlock_shared_ledger(const char *tenant_id);
+
+// As lock_ledger(shared), without waiting: false when it would have to.
+bool try_lock_shared_ledger(const char *tenant_id);
+
+// Gives an exclusive ledger lock up before the end of a transaction that changed nothing.
+void unlock_exclusive_ledger(const char *tenant_id);
 
 // Takes, for the rest of the session, the lock that says a server instance is alive. False: another
 // session has it.

@@ -1,6 +1,8 @@
 #include "pg/postgres.hpp"
 
+#include "pg/ledger_lock.hpp"
 #include "pg/pending.hpp"
+#include "pg/planner_stats.hpp"
 #include "pg/registry.hpp"
 #include "pg/request.hpp"
 #include "pg/shared_memory.hpp"
@@ -27,6 +29,8 @@ void _PG_init() {
     tenancy::pg::define_request_settings();
     tenancy::pg::shared_memory_reserve();
     MarkGUCPrefixReserved("tenancy");
+    tenancy::pg::planner_stats_install();
+    tenancy::pg::ledger_lock_initialize();
     tenancy::pg::registry_initialize();
     tenancy::pg::pending_initialize();
 }

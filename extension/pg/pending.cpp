@@ -2,6 +2,8 @@
 
 #include "pg/pending.hpp"
 
+#include <cstring>
+
 namespace tenancy::pg {
 
 namespace {
@@ -16,10 +18,21 @@ struct Entry {
     Amount spent; // added to spent at commit
 };
 
+// Units of a rate that this transaction gives back when it commits.
+struct GiveBack {
+    char tenant_id[kMaxTenantBytes + 1];
+    FlowKind kind;
+    core::GcraLimit limit;
+    std::int64_t units;
+    SubTransactionId subtransaction;
+    GiveBack *next;
+};
+
 // In TopTransactionContext, which ends with the transaction; so the callbacks never allocate.
 Entry *entries = nullptr;
 int count = 0;
 int capacity = 0;
+GiveBack *give_backs = nullptr;
 
 // Makes room before anything is done, so that running out of memory cannot lose an undo.
 Entry *reserve() {
@@ -34,6 +47,22 @@ Entry *reserve() {
     return entries + count;
 }
 
+// Many rows of one statement change the same few counters: one entry serves them all.
+bool merged(const SlotKey &key, const Amount &used, const Amount &spent) {
+    constexpr int window = 16;
+    for (int i = count; i > 0 && i > count - window; i--) {
+        Entry &entry = entries[i - 1];
+        if (entry.undo.money == 0 && entry.undo.tokens == 0 &&
+            entry.subtransaction == GetCurrentSubTransactionId() &&
+            std::memcmp(&entry.key, &key, sizeof key) == 0) {
+            entry.used = {entry.used.money + used.money, entry.used.tokens + used.tokens};
+            entry.spent = {entry.spent.money + spent.money, entry.spent.tokens + spent.tokens};
+            return true;
+        }
+    }
+    return false;
+}
+
 void append(const SlotKey &key, const Amount &undo, const Amount &used, const Amount &spent) {
     entries[count++] = {key, GetCurrentSubTransactionId(), undo, used, spent};
 }
@@ -44,18 +73,21 @@ void roll_back_to(int mark) {
 }
 
 void forget() {
+    give_backs = nullptr;
     entries = nullptr;
     count = capacity = 0;
 }
 
 // Still under the transaction's locks, so no rebuild can run between the rows and the slots.
 void at_transaction_end(XactEvent event, void * /*arg*/) {
-    if (count == 0 && capacity == 0)
+    if (capacity == 0 && give_backs == nullptr)
         return;
     switch (event) {
     case XACT_EVENT_COMMIT:
         for (int i = 0; i < count; i++)
             slot_add(entries[i].key, entries[i].used, entries[i].spent);
+        for (const GiveBack *back = give_backs; back != nullptr; back = back->next)
+            flows_give_back(back->tenant_id, back->kind, back->limit, back->units);
         forget();
         break;
     case XACT_EVENT_ABORT:
@@ -80,7 +112,12 @@ void at_subtransaction_end(SubXactEvent event, SubTransactionId mine, SubTransac
         while (mark > 0 && entries[mark - 1].subtransaction == mine)
             --mark;
         roll_back_to(mark);
+        while (give_backs != nullptr && give_backs->subtransaction == mine)
+            give_backs = give_backs->next;
     } else if (event == SUBXACT_EVENT_COMMIT_SUB) {
+        for (GiveBack *back = give_backs; back != nullptr && back->subtransaction == mine;
+             back = back->next)
+            back->subtransaction = parent;
         for (int i = count; i > 0 && entries[i - 1].subtransaction == mine; i--)
             entries[i - 1].subtransaction = parent;
     }
@@ -102,8 +139,19 @@ HoldAnswer pending_hold(const SlotKey &key, const Amount &amount, const Amount &
 }
 
 void pending_settle(const SlotKey &key, const Amount &used, const Amount &spent) {
+    if (merged(key, used, spent))
+        return;
     (void)reserve();
     append(key, {0, 0}, used, spent);
+}
+
+void pending_give_back(const char *tenant_id, FlowKind kind, const core::GcraLimit &limit,
+                       std::int64_t units) {
+    auto *back =
+        static_cast<GiveBack *>(MemoryContextAlloc(TopTransactionContext, sizeof(GiveBack)));
+    *back = {{}, kind, limit, units, GetCurrentSubTransactionId(), give_backs};
+    strlcpy(back->tenant_id, tenant_id, sizeof back->tenant_id);
+    give_backs = back;
 }
 
 int pending_mark() {

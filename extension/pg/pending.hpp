@@ -4,6 +4,7 @@
 
 #include "pg/postgres.hpp"
 
+#include "pg/flows.hpp"
 #include "pg/slots.hpp"
 
 namespace tenancy::pg {
@@ -16,6 +17,11 @@ HoldAnswer pending_hold(const SlotKey &, const Amount &amount, const Amount &lim
 
 // Adds to used and spent of the slot if and when this (sub)transaction commits. May ereport().
 void pending_settle(const SlotKey &, const Amount &used, const Amount &spent);
+
+// Gives units of a rate back if and when this (sub)transaction commits: a transaction that is
+// rolled back has used nothing, but asked. May ereport().
+void pending_give_back(const char *tenant_id, FlowKind kind, const core::GcraLimit &limit,
+                       std::int64_t units);
 
 // Number of pending entries, and giving back all holds made after there were that many.
 int pending_mark();

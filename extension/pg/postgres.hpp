@@ -14,6 +14,7 @@ extern "C" {
 #include "access/parallel.h"     // IsInParallelMode, InitializingParallelWorker
 #include "access/table.h"        // table_open
 #include "access/xact.h"         // IsTransactionState
+#include "catalog/index.h"       // IndexGetRelation
 #include "catalog/namespace.h"   // get_namespace_oid
 #include "catalog/pg_type_d.h"   // TEXTOID
 #include "commands/trigger.h"    // CALLED_AS_TRIGGER
@@ -40,6 +41,8 @@ extern "C" {
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/rls.h"      // check_enable_rls
+#include "utils/selfuncs.h" // get_relation_stats_hook
 #include "utils/timestamp.h"
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"

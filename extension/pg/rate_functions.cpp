@@ -5,6 +5,7 @@
 #include "pg/context.hpp"
 #include "pg/errors.hpp"
 #include "pg/flows.hpp"
+#include "pg/pending.hpp"
 
 namespace tenancy::pg {
 
@@ -95,7 +96,7 @@ Datum pgt_give_back_rate(PG_FUNCTION_ARGS) {
     (void)registry_refresh();
     const Rate rate = rate_of(registry_find_rates(tenant_id), kind);
     if (rate.per_minute != 0)
-        flows_give_back(tenant_id, kind, limit_of(rate), PG_GETARG_INT64(2));
+        pending_give_back(tenant_id, kind, limit_of(rate), PG_GETARG_INT64(2));
     PG_RETURN_VOID();
 }
 }

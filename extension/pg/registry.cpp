@@ -53,8 +53,15 @@ core::IssuerPolicy policy_of(const IssuerRow &row, core::ClaimPath path) {
     return policy;
 }
 
-// Builds the issuer of one row with its keys. A row that does not parse any more (edited by hand)
-// fails the whole reload: closed, not half open.
+// OpenSSL's check of an RSA modulus draws random bases: a key that is not sound can pass once and
+// not the next time. Then that key is not there; the others must not suffer.
+bool is_about_the_key(core::Code why) {
+    return why != core::Code::out_of_memory && why != core::Code::crypto_unavailable &&
+           why != core::Code::internal_error;
+}
+
+// Builds the issuer of one row with its keys. A policy that does not parse any more (edited by
+// hand) fails the whole reload: closed, not half open.
 core::Result<core::Issuer> build_issuer(const core::Crypto &crypto, const RegistryRows &rows,
                                         const IssuerRow &row) {
     auto path = core::ClaimPath::parse(row.tenant_claim);
@@ -66,6 +73,8 @@ core::Result<core::Issuer> build_issuer(const core::Crypto &crypto, const Regist
         if (std::strcmp(key.issuer, row.issuer) != 0)
             continue;
         auto jwk = core::parse_jwk(crypto, key.public_jwk);
+        if (!jwk && is_about_the_key(jwk.error()))
+            continue;
         if (!jwk)
             return jwk.error();
         issuer.keys.push_back(

@@ -209,10 +209,11 @@ RegistryRows registry_read(const RegistryRelations &relations) {
         rows.issuers[rows.issuer_count++] = issuer_row(row);
     });
     for_each_row(relations.signing_keys, InvalidOid, 0, nullptr, [&](const Row &row) {
-        if (!is_usable_key(row))
+        const KeyRow key = key_row(row);
+        if (!is_usable_key(row) || key.valid_until_us <= wall_clock_us())
             return;
         rows.keys = grown(rows.keys, rows.key_count, key_capacity);
-        rows.keys[rows.key_count++] = key_row(row);
+        rows.keys[rows.key_count++] = key;
     });
     return rows;
 }

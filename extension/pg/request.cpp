@@ -25,8 +25,8 @@ bool check_short_text(char **newval, void ** /*extra*/, GucSource /*source*/) {
         return false;
     }
     for (std::size_t i = 0; i < length; i++)
-        if (static_cast<unsigned char>((*newval)[i]) < ' ') {
-            GUC_check_errdetail("The value holds a control character.");
+        if ((*newval)[i] < ' ' || (*newval)[i] > '~') {
+            GUC_check_errdetail("The value holds something else than printable ASCII.");
             return false;
         }
     return true;

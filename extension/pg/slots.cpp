@@ -5,6 +5,7 @@
 #include "pg/errors.hpp"
 
 #include <cstring>
+#include <limits>
 
 namespace tenancy::pg {
 
@@ -18,9 +19,14 @@ std::int64_t read(pg_atomic_uint64 &value) {
     return static_cast<std::int64_t>(pg_atomic_read_u64(&value));
 }
 
+// Stays at the largest number instead of becoming a small one.
 void add(pg_atomic_uint64 &value, std::int64_t delta) {
-    if (delta != 0)
-        (void)pg_atomic_fetch_add_u64(&value, delta);
+    uint64 seen = pg_atomic_read_u64(&value);
+    std::int64_t sum = 0;
+    do {
+        if (__builtin_add_overflow(static_cast<std::int64_t>(seen), delta, &sum))
+            sum = std::numeric_limits<std::int64_t>::max();
+    } while (!pg_atomic_compare_exchange_u64(&value, &seen, static_cast<uint64>(sum)));
 }
 
 // Adds delta unless that would pass the limit (negative: none) or wrap.
@@ -36,10 +42,15 @@ bool add_within(pg_atomic_uint64 &value, std::int64_t delta, std::int64_t limit)
     }
 }
 
-void make_room() {
+// Idle slots first, then those of the tenant that wants another: it pays for its own appetite.
+void make_room(const SlotKey &wanted) {
     const std::int64_t idle_since = wall_clock_us() - kIdleUs;
     const auto is_idle = [&](Slot &slot) { return read(slot.touched_us) < idle_since; };
-    if (table.drop_if(is_idle) == 0)
+    const auto is_own = [&](Slot &slot) {
+        return slot.key.database == wanted.database &&
+               std::strcmp(slot.key.tenant_id, wanted.tenant_id) == 0;
+    };
+    if (table.drop_if(is_idle) == 0 && table.drop_if(is_own) == 0)
         (void)table.drop_if([](Slot &) { return true; });
 }
 
@@ -51,6 +62,10 @@ void require_table() {
 
 } // namespace
 
+Oid ledger_relation() {
+    return get_relname_relid("budgets", get_namespace_oid("tenancy", false));
+}
+
 SharedTable<SlotKey, Slot> &slots_table() {
     return table;
 }
@@ -59,7 +74,7 @@ bool slot_key(SlotKey &key, const char *tenant_id, std::int64_t budget_id, const
               std::int64_t window_start) {
     std::memset(static_cast<void *>(&key), 0, sizeof key);
     key.database = MyDatabaseId;
-    key.ledger = get_relname_relid("budgets", get_namespace_oid("tenancy", false));
+    key.ledger = ledger_relation();
     key.budget_id = budget_id;
     key.window_start = window_start;
     return strlcpy(key.tenant_id, tenant_id, sizeof key.tenant_id) < sizeof key.tenant_id &&
@@ -106,7 +121,7 @@ void slot_fill(const SlotKey &key, const Amount &used, const Amount &spent) {
             pg_atomic_init_u64(&slot.spent_tokens, static_cast<uint64>(spent.tokens));
             pg_atomic_init_u64(&slot.touched_us, static_cast<uint64>(wall_clock_us()));
         },
-        make_room);
+        [&] { make_room(key); });
     if (!created)
         raise_unavailable("budget counters have no room",
                           "Raise tenancy.max_slots and restart the server.");

@@ -41,6 +41,9 @@ struct Slot {
 
 SharedTable<SlotKey, Slot> &slots_table();
 
+// OID of tenancy.budgets in this database.
+Oid ledger_relation();
+
 // Zeroes the key, padding included, and fills it in; false when a text does not fit.
 bool slot_key(SlotKey &key, const char *tenant_id, std::int64_t budget_id, const char *scope_value,
               std::int64_t window_start);

@@ -17,6 +17,10 @@ struct TokenSetting {
 // Registers tenancy.token and tenancy.context_scope. Called once, in the postmaster.
 void define_token_settings();
 
+// Replaces a statement text that may hold a token in pg_stat_activity. A function or setting can
+// only do so once it runs, so bind parameters remain the better way.
+void hide_statement();
+
 TokenSetting token_setting();
 
 // Whether tenancy.context_scope lets a token outlive the transaction that set it.

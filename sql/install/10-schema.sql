@@ -17,6 +17,13 @@ COMMENT ON FUNCTION tenancy.random_ticket() IS
     '256 bits from the server''s strong random source, as 64 hexadecimal digits';
 REVOKE ALL ON FUNCTION tenancy.random_ticket() FROM PUBLIC;
 
+CREATE FUNCTION tenancy.is_text(value text) RETURNS boolean
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+    AS 'MODULE_PATHNAME', 'pgt_is_text';
+COMMENT ON FUNCTION tenancy.is_text(text) IS
+    'Whether a value is valid in the database''s encoding; one from a setting need not be, and could not be restored from a dump';
+REVOKE ALL ON FUNCTION tenancy.is_text(text) FROM PUBLIC;
+
 DO $$
 BEGIN
     IF pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.<>) 'UTF8' THEN

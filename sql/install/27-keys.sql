@@ -24,7 +24,9 @@ BEGIN
         UPDATE tenancy.signing_keys k SET state = 'retiring',
             valid_until = CASE WHEN k.kid IN (SELECT n->>'kid' FROM jsonb_array_elements(p_keys) n)
                                THEN p_now ELSE p_until END
-        WHERE k.issuer = p_issuer AND k.state = 'active' AND NOT EXISTS (
+        WHERE k.issuer = p_issuer AND (k.state = 'active' OR k.state = 'retiring' AND k.valid_until > p_now
+                AND k.kid IN (SELECT n->>'kid' FROM jsonb_array_elements(p_keys) n))
+          AND NOT EXISTS (
             SELECT FROM jsonb_array_elements(p_keys) n
             WHERE n->>'kid' = k.kid AND n->>'thumbprint' = k.thumbprint)
         RETURNING k.kid, k.thumbprint, k.algorithm, 'retiring';
@@ -67,9 +69,8 @@ CREATE FUNCTION tenancy.retire_key(issuer text, kid text, at timestamptz DEFAULT
 AS $$
 #variable_conflict use_column
 BEGIN
-    UPDATE tenancy.signing_keys k SET state = 'retiring', valid_until = coalesce(at, now()),
-        valid_from = coalesce(k.valid_from, '-infinity')
-    WHERE k.issuer = retire_key.issuer AND k.kid = retire_key.kid AND k.state <> 'revoked';
+    UPDATE tenancy.signing_keys k SET state = 'retiring', valid_until = coalesce(at, now())
+    WHERE k.issuer = retire_key.issuer AND k.kid = retire_key.kid AND k.state IN ('active', 'retiring');
     IF NOT FOUND THEN
         RAISE EXCEPTION 'issuer "%" has no key "%" to retire', left(retire_key.issuer, 100),
                         left(retire_key.kid, 100)

@@ -50,3 +50,10 @@ CREATE FUNCTION tenancy.clear_tenant() RETURNS void
 COMMENT ON FUNCTION tenancy.clear_tenant() IS
     'Ends the tenant context for the rest of this transaction; another tenant still cannot be set in it';
 REVOKE ALL ON FUNCTION tenancy.clear_tenant() FROM PUBLIC;
+
+CREATE FUNCTION tenancy.transaction_had_tenant() RETURNS boolean
+    LANGUAGE c STABLE PARALLEL RESTRICTED
+    AS 'MODULE_PATHNAME', 'pgt_transaction_had_tenant';
+COMMENT ON FUNCTION tenancy.transaction_had_tenant() IS
+    'Internal: whether a tenant was set in this transaction, also when it was cleared since';
+REVOKE ALL ON FUNCTION tenancy.transaction_had_tenant() FROM PUBLIC;

@@ -12,6 +12,16 @@ CREATE FUNCTION tenancy.unlock_shared_ledger(tenant_id text) RETURNS void
 COMMENT ON FUNCTION tenancy.unlock_shared_ledger(text) IS 'Internal: gives one shared lock back early';
 REVOKE ALL ON FUNCTION tenancy.unlock_shared_ledger(text) FROM PUBLIC;
 
+CREATE FUNCTION tenancy.try_lock_shared_ledger(tenant_id text) RETURNS boolean
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgt_try_lock_shared_ledger';
+COMMENT ON FUNCTION tenancy.try_lock_shared_ledger(text) IS 'Internal: the shared lock, or false without waiting';
+REVOKE ALL ON FUNCTION tenancy.try_lock_shared_ledger(text) FROM PUBLIC;
+
+CREATE FUNCTION tenancy.unlock_exclusive_ledger(tenant_id text) RETURNS void
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgt_unlock_exclusive_ledger';
+COMMENT ON FUNCTION tenancy.unlock_exclusive_ledger(text) IS 'Internal: gives the exclusive lock back early';
+REVOKE ALL ON FUNCTION tenancy.unlock_exclusive_ledger(text) FROM PUBLIC;
+
 CREATE FUNCTION tenancy.slot_hold(tenant_id text, budget_id bigint, scope_value text,
         window_start timestamptz, money bigint, tokens bigint, money_limit bigint, tokens_limit bigint,
         OUT held boolean, OUT spent_money bigint, OUT spent_tokens bigint,

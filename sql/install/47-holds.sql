@@ -62,15 +62,16 @@ BEGIN
       AND CASE p_scope WHEN 'session' THEN t.session_id = p_value
           WHEN 'subject' THEN coalesce(t.subject, '') = p_value
           WHEN 'model' THEN coalesce(t.model, '') = p_value ELSE true END;
-    SELECT coalesce(sum(u.cost_picodollars), 0), coalesce(sum(u.input_tokens + u.output_tokens), 0)
+    SELECT least(9e18, coalesce(sum(u.cost_picodollars), 0)),
+           least(9e18, coalesce(sum(u.input_tokens::numeric + u.output_tokens), 0))
     INTO spent_money, spent_tokens
     FROM agent.usage u
     WHERE u.tenant_id = p_tenant AND u.admitted_at >= p_from AND u.admitted_at < p_to
       AND CASE p_scope WHEN 'session' THEN u.session_id = p_value
           WHEN 'subject' THEN coalesce(u.subject, '') = p_value
           WHEN 'model' THEN coalesce(u.admitted_model, '') = p_value ELSE p_scope <> 'turns' END;
-    used_money := spent_money + held_money;
-    used_tokens := spent_tokens + held_tokens;
+    used_money := least(9e18, spent_money + held_money);
+    used_tokens := least(9e18, spent_tokens + held_tokens);
 END
 $$;
 COMMENT ON FUNCTION tenancy.count_rows(text, text, text, timestamptz, timestamptz) IS

@@ -64,3 +64,16 @@ CREATE POLICY tenant_wall ON agent.audit_log AS RESTRICTIVE FOR ALL
     WITH CHECK (tenant_id = (SELECT tenancy.current_tenant()));
 COMMENT ON POLICY tenant_rows ON agent.audit_log IS 'Everything that tenant_wall leaves';
 COMMENT ON POLICY tenant_wall ON agent.audit_log IS 'Only rows of the verified tenant';
+
+-- Text that the application role brings must be restorable from a dump, see tenancy.is_text().
+ALTER TABLE agent.feedback ADD CHECK (tenancy.is_text(pg_catalog.concat(
+    trace_id, comment, correction, model_id, agent_type)));
+ALTER TABLE agent.audit_log ADD CHECK (tenancy.is_text(pg_catalog.concat(
+    resource_type, resource_id, reason, trace_id, session_id, request_id)));
+ALTER TABLE agent.turns ADD CHECK (tenancy.is_text(pg_catalog.concat(
+    request_id, model, model_label, instance_id)));
+ALTER TABLE agent.turns ADD CHECK (tenancy.is_text(input::text));
+ALTER TABLE agent.messages ADD CHECK (tenancy.is_text(message::text));
+ALTER TABLE agent.traces ADD CHECK (tenancy.is_text(pg_catalog.concat(model, traceparent)));
+ALTER TABLE agent.spans ADD CHECK (tenancy.is_text(pg_catalog.concat(attributes::text, events::text)));
+ALTER TABLE agent.usage ADD CHECK (tenancy.is_text(pg_catalog.concat(model, admitted_model, price_id)));

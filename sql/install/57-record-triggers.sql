@@ -2,6 +2,24 @@
 -- The definer triggers take tenant and ids from rows that row security has already let through.
 -- Without a tenant context (restore, administrators) rows are taken as they are.
 
+-- True for restore and administrators. A tenant's own statement cannot get there by clearing its context
+-- on the way, in RETURNING for instance: its write would not be on record.
+CREATE FUNCTION agent.is_outside_tenancy() RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF tenancy.current_tenant_or_null() IS NOT NULL THEN
+        RETURN false;
+    ELSIF tenancy.transaction_had_tenant() THEN
+        RAISE EXCEPTION 'the tenant context was cleared while a statement was writing'
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Call tenancy.clear_tenant() after the statement.';
+    END IF;
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION agent.is_outside_tenancy() IS 'Internal: whether a write belongs to no tenant''s transaction';
+REVOKE ALL ON FUNCTION agent.is_outside_tenancy() FROM PUBLIC;
+
 CREATE FUNCTION agent.prepare_fork() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -51,7 +69,7 @@ DECLARE
     entry agent.audit_log;
     touched agent.sessions := CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
 BEGIN
-    IF tenancy.current_tenant_or_null() IS NULL THEN
+    IF agent.is_outside_tenancy() THEN
         RETURN NULL;
     END IF;
     IF TG_OP = 'INSERT' AND NEW.parent_session_id IS NOT NULL THEN
@@ -86,7 +104,7 @@ DECLARE
     entry agent.audit_log;
     touched agent.feedback := CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
 BEGIN
-    IF tenancy.current_tenant_or_null() IS NULL THEN
+    IF agent.is_outside_tenancy() THEN
         RETURN NULL;
     END IF;
     entry := agent.audit_entry(touched.tenant_id, CASE TG_OP

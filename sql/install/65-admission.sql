@@ -12,9 +12,9 @@ BEGIN ATOMIC
     SELECT ROW(
         pg_catalog.octet_length(body::text)::bigint + pg_catalog.octet_length(history::text)
             + 8 * pg_catalog.jsonb_array_length(history),
-        coalesce((body ->> 'max_completion_tokens')::bigint, (body ->> 'max_tokens')::bigint,
-            pg_catalog.current_setting('tenancy.max_output_tokens')::bigint),
-        coalesce((body ->> 'n')::bigint, 1),
+        greatest(coalesce((body ->> 'max_completion_tokens')::bigint, (body ->> 'max_tokens')::bigint,
+            pg_catalog.current_setting('tenancy.max_output_tokens')::bigint), 1),
+        greatest(coalesce((body ->> 'n')::bigint, 1), 1),
         coalesce(body -> 'clamp_to_budget' = 'true', false))::agent.turn_bounds;
 END;
 COMMENT ON FUNCTION agent.bounds_of(jsonb, jsonb) IS 'The bounds of a chat request with its history';

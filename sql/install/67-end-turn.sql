@@ -24,9 +24,9 @@ BEGIN
             '{"expected": "''assistant''"}'));
     END IF;
     RETURN agent.invalid_fields(result -> 'usage', 'usage',
-        '{"prompt_tokens": {"type": "integer", "min": 0}, "completion_tokens": {"type": "integer", "min": 0},
-          "total_tokens": {"type": "integer", "min": 0}, "cached_tokens": {"type": "integer", "min": 0},
-          "cache_write_tokens": {"type": "integer", "min": 0}, "reasoning_tokens": {"type": "integer", "min": 0}}');
+        '{"prompt_tokens": {"type": "integer", "min": 0, "max": 10000000000}, "completion_tokens": {"type": "integer", "min": 0, "max": 10000000000},
+          "total_tokens": {"type": "integer", "min": 0, "max": 10000000000}, "cached_tokens": {"type": "integer", "min": 0, "max": 10000000000},
+          "cache_write_tokens": {"type": "integer", "min": 0, "max": 10000000000}, "reasoning_tokens": {"type": "integer", "min": 0, "max": 10000000000}}');
 END
 $$;
 COMMENT ON FUNCTION agent.invalid_result(jsonb) IS

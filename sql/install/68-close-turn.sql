@@ -104,6 +104,8 @@ BEGIN
         IF errors IS NOT NULL THEN
             RETURN agent.answer(422, jsonb_build_object('detail', errors));
         END IF;
+        -- Before the session's row, as begin_turn does: in another order the two could wait for each other.
+        PERFORM tenancy.lock_ledger(turn.tenant_id, false);
         -- A failed turn that produced nothing leaves no trace in the conversation: its client asks again.
         IF turn.session_id IS NOT NULL AND nullif(result -> 'message', 'null') IS NOT NULL THEN
             PERFORM agent.append_messages(turn, result -> 'message');

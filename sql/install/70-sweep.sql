@@ -23,9 +23,11 @@ $$;
 COMMENT ON FUNCTION agent.sweep_turn(agent.turns) IS 'Internal: ends an orphaned turn; a late end_turn still counts';
 REVOKE ALL ON FUNCTION agent.sweep_turn(agent.turns) FROM PUBLIC;
 
--- Whoever may run it can only end turns that are provably orphaned. A turn that somebody else is ending
--- is skipped. An instance that holds no lock at all, such as a psql user, has its turns until the deadline.
-CREATE FUNCTION agent.sweep_turns(batch integer DEFAULT 100) RETURNS integer
+-- For a maintenance role (tenancy.grant_maintenance), never the application's: its transaction holds locks
+-- of the tenants it sweeps. A turn whose ledger or row somebody else has locked is left for the next time,
+-- and one that cannot be ended does not keep the others. An instance that never took its lock, such as a
+-- psql user, has its turns until the deadline.
+CREATE FUNCTION agent.sweep_turns(batch integer DEFAULT 1) RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -39,19 +41,29 @@ BEGIN
                 SELECT DISTINCT o.instance_id FROM agent.turns AS o
                 WHERE o.status = 'open' AND o.instance_id IS NOT NULL OFFSET 0) AS i
             WHERE tenancy.instance_is_gone(i.instance_id)))
-        ORDER BY t.tenant_id, t.started_at
-        LIMIT least(batch, 1000)
-        FOR NO KEY UPDATE SKIP LOCKED
+        ORDER BY t.started_at
+        LIMIT 1000
     LOOP
-        PERFORM agent.sweep_turn(turn);
-        swept := swept + 1;
+        EXIT WHEN swept >= batch;
+        CONTINUE WHEN NOT tenancy.try_lock_shared_ledger(turn.tenant_id);
+        SELECT t.* INTO turn FROM agent.turns AS t
+        WHERE t.tenant_id = turn.tenant_id AND t.turn_id = turn.turn_id AND t.status = 'open'
+        FOR NO KEY UPDATE SKIP LOCKED;
+        IF FOUND THEN
+            BEGIN
+                PERFORM agent.sweep_turn(turn);
+                swept := swept + 1;
+            EXCEPTION WHEN OTHERS THEN
+                RAISE WARNING 'turn % cannot be swept: %', turn.turn_id, sqlstate;
+            END;
+        END IF;
     END LOOP;
     RETURN swept;
 END
 $$;
 COMMENT ON FUNCTION agent.sweep_turns(integer) IS
-    'End up to batch (1000 at most) open turns whose server instance holds no tenancy.instance_lock() any more, or '
-    'whose deadline has passed; returns how many. For servers, at intervals';
+    'End up to batch open turns whose server instance holds no tenancy.instance_lock() any more, or whose deadline has '
+    'passed, oldest first; returns how many. One at a time keeps its transactions short';
 REVOKE ALL ON FUNCTION agent.sweep_turns(integer) FROM PUBLIC;
 
 -- Without waiting for the disk: what a crash loses is one interval of metering.

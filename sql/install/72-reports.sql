@@ -12,7 +12,7 @@ DECLARE
     r record;
     b tenancy.budgets;
 BEGIN
-    FOR s IN SELECT DISTINCT x.tenant_id FROM tenancy.slots() x ORDER BY 1 LOOP
+    FOR s IN SELECT DISTINCT x.tenant_id COLLATE "C" AS tenant_id FROM tenancy.slots() x ORDER BY 1 LOOP
         PERFORM tenancy.lock_ledger(s.tenant_id, true); -- nobody is between rows and counter
         FOR r IN SELECT x.* FROM tenancy.slots() x WHERE x.tenant_id = s.tenant_id ORDER BY x.budget_id LOOP
             SELECT * INTO b FROM tenancy.budgets y WHERE y.budget_id = r.budget_id;
@@ -28,6 +28,7 @@ BEGIN
                      THEN tenancy.window_end(b.period, r.window_start, b.time_zone) ELSE 'infinity' END) c;
             RETURN NEXT;
         END LOOP;
+        PERFORM tenancy.unlock_exclusive_ledger(s.tenant_id); -- or the first would wait for the last
     END LOOP;
 END
 $$;

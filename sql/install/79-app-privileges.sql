@@ -14,6 +14,7 @@ BEGIN ATOMIC
         ('function', 'tenancy.current_claims()', 'EXECUTE'),
         ('function', 'tenancy.clear_tenant()', 'EXECUTE'),
         ('function', 'tenancy.take_request(bigint)', 'EXECUTE'),
+        ('function', 'tenancy.is_text(text)', 'EXECUTE'), -- in CHECKs of what the role may write
         -- What row security keeps inside the tenant may be written in plain SQL, too.
         ('table', 'agent.sessions', 'SELECT, INSERT (tenant_id, session_id, parent_session_id, forked_at_index), '
             'UPDATE (reverted_to), DELETE'),
@@ -47,9 +48,7 @@ BEGIN ATOMIC
         ('function', 'agent.get_budget(text, jsonb)', 'EXECUTE'),
         ('function', 'agent.get_usage(text, jsonb)', 'EXECUTE'),
         ('function', 'agent.budget_rows()', 'EXECUTE'),
-        ('function', 'agent.sweep_turns(integer)', 'EXECUTE'),
         ('function', 'agent.meter_turn(text, bigint)', 'EXECUTE'),
-        ('function', 'tenancy.instance_lock(text)', 'EXECUTE'),
         -- Parts of the routes, which run as the caller. open_turn and record_refusal are definers and
         -- write under the verified tenant only.
         ('function', 'agent.dispatch(text, text, jsonb)', 'EXECUTE'),

@@ -52,6 +52,7 @@ BEGIN
             USING ERRCODE = 'invalid_grant_operation', DETAIL = objections,
                   HINT = 'Use a role of its own for the application: LOGIN, owner of nothing, member of nothing.';
     END IF;
+    PERFORM tenancy.revoke_app(role); -- exactly these privileges, whatever was granted before
     FOR privilege IN SELECT * FROM tenancy.app_privileges() LOOP
         EXECUTE format('GRANT %s ON %s %s TO %I', privilege.privileges, privilege.kind,
                        privilege.object, role);
@@ -67,13 +68,31 @@ CREATE FUNCTION tenancy.revoke_app(role name) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    privilege record;
+    kind text;
 BEGIN
-    FOR privilege IN SELECT * FROM tenancy.app_privileges() LOOP
-        EXECUTE format('REVOKE ALL ON %s %s FROM %I', privilege.kind, privilege.object, role);
+    FOREACH kind IN ARRAY '{TABLES,SEQUENCES,ROUTINES}'::text[] LOOP
+        EXECUTE format('REVOKE ALL ON ALL %s IN SCHEMA tenancy, agent FROM %I', kind, role);
     END LOOP;
+    EXECUTE format('REVOKE ALL ON SCHEMA tenancy, agent FROM %I', role);
     DELETE FROM tenancy.app_roles r WHERE r.role_name = revoke_app.role;
 END
 $$;
-COMMENT ON FUNCTION tenancy.revoke_app(name) IS 'Takes back what grant_app() gave';
+COMMENT ON FUNCTION tenancy.revoke_app(name) IS 'Takes every privilege in both schemas from a role';
 REVOKE ALL ON FUNCTION tenancy.revoke_app(name) FROM PUBLIC;
+
+CREATE FUNCTION tenancy.grant_maintenance(role name) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM tenancy.app_roles r WHERE r.role_name = grant_maintenance.role
+                  OR pg_has_role(r.role_name, grant_maintenance.role, 'MEMBER')) THEN
+        RAISE EXCEPTION 'role "%" is an application role', role USING ERRCODE = 'invalid_grant_operation',
+            HINT = 'Use another one: what tenants can run must not be able to end turns or pass for a server.';
+    END IF;
+    EXECUTE format('GRANT USAGE ON SCHEMA tenancy, agent TO %I', role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION tenancy.instance_lock(text), agent.sweep_turns(integer) TO %I', role);
+END
+$$;
+COMMENT ON FUNCTION tenancy.grant_maintenance(name) IS
+    'Lets a role, not an application role, hold tenancy.instance_lock() and run agent.sweep_turns()';
+REVOKE ALL ON FUNCTION tenancy.grant_maintenance(name) FROM PUBLIC;

