@@ -1,0 +1,61 @@
+# pg_tenancy: the entry points. Each target is a line or two: pgxs.mk builds the extension, scripts and
+# the Makefiles in server/ and test/ do the rest. The text after ## is what "make help" prints.
+
+PG_MAJOR  ?= 15
+PG_CONFIG ?= /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
+export PG_MAJOR PG_CONFIG
+
+PGXS_MAKE = $(MAKE) --no-print-directory -f pgxs.mk
+
+.PHONY: all help deps deps-check run up down reset token demo check bench fuzz lint format \
+        server install install-server uninstall installcheck clean
+
+all:            ## build the extension (the default; needs no server libraries)
+	@$(PGXS_MAKE) all
+
+help:           ## print this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+deps:           ## install the Debian packages that building and running needs (apt, asks nothing)
+	@scripts/deps.sh run
+deps-check:     ## install those and what tests and linters need
+	@scripts/deps.sh check
+
+run:            ## install, build and start everything; Ctrl-C stops it (PORT= PGPORT= choose ports)
+	@scripts/dev.sh run
+up:             ## the same in the background; then: . .run/env
+	@scripts/dev.sh up
+down:           ## stop what run or up started; the data stays
+	@scripts/dev.sh down
+reset:          ## down, then remove the development data
+	@scripts/dev.sh reset
+token:          ## print a signed development token: TENANT=acme SUB=alice [TTL=3600] [AUD=] [ISS=]
+	@scripts/token.sh
+demo:           ## tour of the isolation: everything that must be refused, tried
+	@scripts/demo.sh
+
+check: deps-check ## run every test suite; the last line is "N passed, N failed"
+	@scripts/check.sh
+bench: deps-check ## measure
+	@test/bench/run.sh
+fuzz:           ## fuzz the parsers, SECONDS=60 each
+	$(MAKE) --no-print-directory -C test/fuzz run SECONDS=$(or $(SECONDS),60)
+lint:           ## formatting, clang-tidy, cppcheck, shellcheck
+	@test/run/lint.sh
+format:         ## rewrite the C++ files in the house format
+	clang-format-14 -i $$(scripts/sources.sh)
+
+server:         ## build the HTTP server, build/tenancyd
+	$(MAKE) --no-print-directory -C server
+install:        ## install the extension into PostgreSQL's directories (needs root)
+	@$(PGXS_MAKE) install
+install-server: server ## install tenancyd into PREFIX=/usr/local (needs root)
+	install -D -m 0755 build/tenancyd $(DESTDIR)$(or $(PREFIX),/usr/local)/bin/tenancyd
+uninstall:      ## remove the extension from PostgreSQL's directories (needs root)
+	@$(PGXS_MAKE) uninstall
+installcheck:   ## PostgreSQL's regression tests against a running server that has it preloaded (PGHOST PGPORT)
+	@$(PGXS_MAKE) installcheck
+clean:          ## remove what was built; the development data in .run stays
+	@for part in server test/unit test/fuzz; do \
+	    if grep -qs '^clean:' $$part/Makefile; then $(MAKE) --no-print-directory -C $$part clean; fi; done
+	@$(PGXS_MAKE) clean

@@ -1,0 +1,186 @@
+// A chat turn from begin to end: begin_turn, release the connection, the model, end_turn. Two round
+// trips, and no database connection is held while the model works.
+#include "chat_stream.hpp"
+#include "handlers.hpp"
+#include "json_text.hpp"
+#include "turn.hpp"
+
+namespace tenancy::server {
+
+namespace {
+
+using llm::ordered_json;
+
+// Holds a place among the running turns until a Turn takes it over.
+class Place {
+public:
+    explicit Place(Slots &slots) : slots_(slots), taken_(slots.take()) {}
+    ~Place() {
+        if (taken_)
+            slots_.give_back();
+    }
+    Place(const Place &) = delete;
+    Place &operator=(const Place &) = delete;
+    Place(Place &&) = delete;
+    Place &operator=(Place &&) = delete;
+    bool is_taken() const { return taken_; }
+    void hand_over() { taken_ = false; }
+
+private:
+    Slots &slots_;
+    bool taken_;
+};
+
+std::string text_member(const ordered_json &object, const char *name) {
+    const auto found = object.find(name);
+    return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+// Prompt size for the estimate: everything but the images, which are not billed by their bytes.
+std::size_t text_bytes(const ordered_json &messages) {
+    std::size_t bytes = 0;
+    for (const ordered_json &message : messages) {
+        const auto content = message.find("content");
+        if (content == message.end())
+            continue;
+        if (content->is_string())
+            bytes += content->get_ref<const std::string &>().size();
+        else if (content->is_array())
+            for (const ordered_json &part : *content)
+                bytes += text_member(part, "text").size();
+    }
+    return bytes;
+}
+
+TurnStart turn_start(const RequestContext &context, const ordered_json &begun, bool stream) {
+    TurnStart start;
+    start.ticket = text_member(begun, "ticket");
+    start.trace_id = text_member(begun, "trace_id");
+    start.model = text_member(begun, "model");
+    start.request_id = context.request_id;
+    start.prompt_bytes = text_bytes(begun["messages"]);
+    start.stream = stream;
+    return start;
+}
+
+bool is_usable(const ordered_json &begun) {
+    return begun.is_object() && !text_member(begun, "ticket").empty() &&
+           begun.contains("messages") && begun["messages"].is_array();
+}
+
+Response failure_response(Code code) {
+    return problem(code);
+}
+
+// Usage for the client: zeroes when the provider sent none, as the reference does.
+ordered_json usage_or_zero(const llm::Answer &answer) {
+    ordered_json usage = answer.client_usage();
+    if (usage.is_null())
+        usage = {{"prompt_tokens", 0}, {"completion_tokens", 0}, {"total_tokens", 0}};
+    return usage;
+}
+
+Response finish_sync(Turn &turn) {
+    const llm::Answer &answer = turn.answer();
+    const ordered_json metrics = turn.metrics();
+    // An answer that is not on record was not paid for and not remembered: it is not given out.
+    if (!turn.end(TurnStatus::ok))
+        return problem(Code::unavailable, "the turn could not be recorded");
+    return json_response(200, llm::completion_body(llm::new_head(turn.start().model),
+                                                   answer.message(), turn.finish_reason(),
+                                                   usage_or_zero(answer), metrics));
+}
+
+Response run_sync(Turn &turn, const Request &request) {
+    for (;;) {
+        const Turn::Progress progress = turn.advance();
+        if (progress.kind == Turn::Progress::Kind::finished ||
+            progress.kind == Turn::Progress::Kind::cut)
+            return finish_sync(turn);
+        if (progress.kind == Turn::Progress::Kind::failed) {
+            turn.end(TurnStatus::error, progress.failure);
+            return failure_response(progress.failure);
+        }
+        if (!request.is_connected()) {
+            turn.end(TurnStatus::aborted);
+            return problem(Code::unavailable);
+        }
+    }
+}
+
+// Nothing for the client in it, such as a chunk that only announces the role.
+bool says_nothing(const Turn::Progress &progress) {
+    return progress.kind == Turn::Progress::Kind::waiting ||
+           (progress.kind == Turn::Progress::Kind::piece && progress.delta.empty() &&
+            !progress.finish_reason_came);
+}
+
+// Streaming starts with the model's first word: until then a failure still has a status.
+Response run_stream(std::unique_ptr<Turn> turn, const Request &request) {
+    Turn::Progress first;
+    while (says_nothing(first)) {
+        if (!request.is_connected()) {
+            turn->end(TurnStatus::aborted);
+            return problem(Code::unavailable);
+        }
+        first = turn->advance();
+    }
+    if (first.kind == Turn::Progress::Kind::failed) {
+        turn->end(TurnStatus::error, first.failure);
+        return failure_response(first.failure);
+    }
+    return stream_response(std::move(turn), std::move(first));
+}
+
+std::optional<long long> most_tokens(const ordered_json &begun) {
+    const auto found = begun.find("max_tokens");
+    if (found == begun.end() || !found->is_number_integer())
+        return std::nullopt;
+    return found->get<long long>();
+}
+
+Response run_turn(Services &services, RequestContext &context, const Request &request, Place &place,
+                  const ordered_json &begun, const llm::ChatOptions &options) {
+    context.trace_id = text_member(begun, "trace_id");
+    TurnStart start = turn_start(context, begun, options.stream);
+    auto turn = std::make_unique<Turn>(services, std::move(start));
+    place.hand_over();
+    turn->dispatch(
+        {llm::upstream_body(services.config.model, begun["messages"], options, most_tokens(begun)),
+         context.request_id, context.traceparent});
+    return options.stream ? run_stream(std::move(turn), request) : run_sync(*turn, request);
+}
+
+} // namespace
+
+Response answer_chat(Services &services, RequestContext &context, const Request &request) {
+    if (const auto defect = json_defect(request.body))
+        return invalid_json_problem(*defect);
+    Place place(services.turns);
+    if (!place.is_taken() || services.is_stopping) {
+        context.refusal = "overloaded";
+        return problem(Code::overloaded);
+    }
+    const llm::ChatOptions options = llm::read_chat_options(request.body);
+    const auto begin = services.database.call("begin_turn", context.token, request.body,
+                                              request_facts(services, context));
+    if (const auto *error = std::get_if<db::Error>(&begin))
+        return refuse_for(context, *error);
+    const auto &answer = std::get<db::Answer>(begin);
+    Response passed = pass_through(context, answer);
+    if (answer.status != 200)
+        return passed;
+    const ordered_json begun = is_nested_too_deep(answer.body)
+                                   ? ordered_json()
+                                   : ordered_json::parse(answer.body, nullptr, false);
+    if (!is_usable(begun)) {
+        log_event(LogLevel::error, "begin_turn_unusable",
+                  {log_text("request_id", context.request_id)});
+        return problem(Code::internal);
+    }
+    Response response = run_turn(services, context, request, place, begun, options);
+    response.headers.set("X-Trace-Id", context.trace_id);
+    return response;
+}
+
+} // namespace tenancy::server

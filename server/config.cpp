@@ -1,0 +1,242 @@
+#include "config.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+
+#include "config_reader.hpp"
+#include "config_tenancy.hpp"
+
+namespace tenancy::server {
+
+namespace {
+
+constexpr long kMaxSeconds = 86400;
+
+template <typename T>
+void take(std::optional<T> found, T &value) {
+    if (found)
+        value = std::move(*found);
+}
+
+void take(std::optional<long> found, std::size_t &value) {
+    if (found)
+        value = static_cast<std::size_t>(*found);
+}
+
+// One secret from <prefix>_env or <prefix>_file; the value itself is never put into a message.
+Secret read_secret(Section &section, const std::string &prefix, const Environment &environment) {
+    const auto variable = section.text(prefix + "_env");
+    const auto path = section.text(prefix + "_file");
+    if (variable && path) {
+        section.error(prefix + "_file", "and " + prefix + "_env are both given. Keep one of them.");
+        return {};
+    }
+    if (variable) {
+        const auto value = environment(*variable);
+        if (!value || value->empty())
+            section.error(prefix + "_env", "environment variable " + *variable +
+                                               " is not set or empty. Set it before the start.");
+        return Secret(value.value_or(""));
+    }
+    if (!path)
+        return {};
+    std::ifstream in(*path);
+    std::string line;
+    if (!in || !std::getline(in, line) || line.empty())
+        section.error(prefix + "_file", "cannot read the first line of " + *path +
+                                            ". Check the path and its permissions.");
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' '))
+        line.pop_back();
+    return Secret(line);
+}
+
+void read_agent(Section section, AgentConfig &agent) {
+    take(section.text("name"), agent.name);
+    take(section.text("description"), agent.description);
+    take(section.text("version"), agent.version);
+    section.finish();
+}
+
+bool is_http_url(const std::string &url) {
+    return url.rfind("http://", 0) == 0 || url.rfind("https://", 0) == 0;
+}
+
+void read_model_timeouts(Section &section, ModelConfig &model) {
+    section.seconds("connect_timeout_seconds", model.connect_timeout, 1, kMaxSeconds);
+    section.seconds("first_token_timeout_seconds", model.first_token_timeout, 1, kMaxSeconds);
+    section.seconds("idle_timeout_seconds", model.idle_timeout, 1, kMaxSeconds);
+    section.seconds("total_timeout_seconds", model.total_timeout, 1, kMaxSeconds);
+    if (const auto delay = section.number("echo_delay_ms", 0, 60000))
+        model.echo_delay = std::chrono::milliseconds(*delay);
+}
+
+void read_model(Section section, ModelConfig &model, const Environment &environment) {
+    const auto provider = section.one_of("provider", {"echo", "openai"});
+    model.provider = provider && *provider == "echo" ? Provider::echo : Provider::openai;
+    take(section.text("endpoint"), model.endpoint);
+    take(section.text("name"), model.name);
+    take(section.text("ca_file"), model.ca_file);
+    model.api_key = read_secret(section, "api_key", environment);
+    model.temperature = section.real("temperature", 0.0, 2.0);
+    model.max_tokens = section.number("max_tokens", 1, 10000000);
+    read_model_timeouts(section, model);
+    section.without_effect({"limits"});
+    section.finish();
+    if (model.provider == Provider::echo) {
+        if (model.name.empty())
+            model.name = "echo";
+        return;
+    }
+    while (!model.endpoint.empty() && model.endpoint.back() == '/')
+        model.endpoint.pop_back();
+    if (!is_http_url(model.endpoint))
+        section.error("endpoint", "must be the base URL of the model's API, such as "
+                                  "https://api.example.com/v1 (or set model.provider: echo).");
+    if (model.name.empty())
+        section.error("name", "is missing. Give the model's name at the provider.");
+}
+
+void read_storage(Section section, StorageConfig &storage) {
+    take(section.number("pool_size", 1, 500), storage.pool_size);
+    section.seconds("acquire_timeout_seconds", storage.acquire_timeout, 1, 300);
+    section.seconds("statement_timeout_seconds", storage.statement_timeout, 1, 3600);
+    take(section.flag("prepare_statements"), storage.prepare_statements);
+    const auto backend = section.text("backend");
+    if (backend && !backend->empty() && *backend != "postgres")
+        section.error("backend", "tenancyd keeps everything in PostgreSQL. Set it to postgres.");
+    const auto url = section.text("database_url");
+    if (!url || url->empty())
+        section.error("database_url", "is missing. Give a connection string such as "
+                                      "postgresql://app@localhost/agents.");
+    else
+        storage.database_url = Secret(*url);
+    if (const auto maintenance = section.text("maintenance_url");
+        maintenance && !maintenance->empty())
+        storage.maintenance_url = Secret(*maintenance);
+    section.without_effect({"sqlite_path", "platform_url", "platform_token"});
+    section.finish();
+}
+
+void read_limits(Section section, LimitsConfig &limits) {
+    take(section.number("threads", 2, 800), limits.threads);
+    take(section.number("queue", 1, 800), limits.queue);
+    take(section.number("max_turns", 1, 799), limits.max_turns);
+    take(section.number("max_body_bytes", 1024, 268435456), limits.max_body_bytes);
+    take(section.number("max_header_bytes", 4096, 1048576), limits.max_header_bytes);
+    section.seconds("request_timeout_seconds", limits.request_timeout, 1, 3600);
+    section.seconds("write_timeout_seconds", limits.write_timeout, 1, 3600);
+    section.seconds("keep_alive_timeout_seconds", limits.keep_alive_timeout, 1, 3600);
+    section.seconds("shutdown_timeout_seconds", limits.shutdown_timeout, 0, 3600);
+    section.finish();
+    if (limits.max_turns >= limits.threads)
+        section.error("max_turns", "must be less than threads: every turn holds one thread and the "
+                                   "others must stay free for short requests.");
+}
+
+bool is_loopback(const std::string &host) {
+    return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0;
+}
+
+void read_metrics(Section section, MetricsConfig &metrics, const Environment &environment) {
+    take(section.flag("enabled"), metrics.enabled);
+    take(section.text("host"), metrics.host);
+    if (const auto port = section.number("port", 1, 65535))
+        metrics.port = static_cast<int>(*port);
+    metrics.token = read_secret(section, "token", environment);
+    section.without_effect({"token_label_mode"});
+    section.finish();
+    if (metrics.enabled && !is_loopback(metrics.host) && metrics.token.empty())
+        section.error("host", "is reachable from outside. Use 127.0.0.1, or demand a bearer token "
+                              "with token_env or token_file.");
+}
+
+// Blocks whose stores are always on here: their keys are known, so one file serves both servers.
+void read_store_block(Section section, const std::vector<std::string> &more) {
+    section.without_effect({"backend", "max_age_hours"});
+    section.flag("enabled");
+    section.without_effect(more);
+    section.finish();
+}
+
+void check_descriptors(Section &server, const Config &config) {
+    // The HTTP library waits with select(): a descriptor of 1024 or more would corrupt memory, so
+    // the process never opens that many (see serve.cpp) and the limits must fit below.
+    const std::size_t wanted = config.limits.threads + config.limits.queue +
+                               config.limits.max_turns + config.storage.pool_size;
+    if (wanted > 900)
+        server.error("limits", "threads + queue + max_turns + storage.pool_size is " +
+                                   std::to_string(wanted) + ". Keep the sum at 900 or less.");
+}
+
+void read_server(Section section, Config &config, const Environment &environment) {
+    take(section.text("host"), config.host);
+    if (config.host.empty())
+        section.error("host", "is empty. Give an address such as 127.0.0.1.");
+    if (const auto port = section.number("port", 1, 65535))
+        config.port = static_cast<int>(*port);
+    read_storage(section.section("storage"), config.storage);
+    read_limits(section.section("limits"), config.limits);
+    read_metrics(section.section("metrics"), config.metrics, environment);
+    read_store_block(section.section("sessions"), {});
+    read_store_block(section.section("traces"),
+                     {"sampling_rate", "fidelity", "exporter", "otel_endpoint", "service_name"});
+    read_store_block(section.section("feedback"), {});
+    read_tenancy(section.section("tenancy"), config.tenancy);
+    section.without_effect({"files", "compaction", "permissions", "state_recovery", "event_sources",
+                            "event_sink", "graph", "work_items"});
+    section.finish();
+    check_descriptors(section, config);
+}
+
+void read_logging(Section section, Config &config) {
+    const auto level = section.one_of("level", {"debug", "info", "warn", "error"});
+    if (level)
+        config.log_level = *level == "debug"   ? LogLevel::debug
+                           : *level == "warn"  ? LogLevel::warn
+                           : *level == "error" ? LogLevel::error
+                                               : LogLevel::info;
+    section.finish();
+}
+
+void read_all(Section root, Config &config, const Environment &environment) {
+    read_agent(root.section("agent"), config.agent);
+    read_model(root.section("model"), config.model, environment);
+    read_server(root.section("server"), config, environment);
+    read_logging(root.section("logging"), config);
+    read_pricing(root.section("pricing"), config.prices);
+    read_reference_budget(root.section("budget"));
+    root.without_effect({"mcp_servers", "platform", "tools", "prompts", "loop", "memory",
+                         "security", "nodes", "subagents", "prompt_assembly", "self_healing",
+                         "maturation", "spawn", "hooks"});
+    root.finish();
+}
+
+} // namespace
+
+LoadedConfig load_config_text(const std::string &text, const std::string &file) {
+    LoadedConfig loaded;
+    ConfigReport report{file, process_environment, {}, {}};
+    try {
+        read_all(Section(report, YAML::Load(text), ""), loaded.config, report.environment);
+    } catch (const YAML::Exception &problem) {
+        report.error(problem.mark.line + 1, "", "not valid YAML: " + problem.msg + ".");
+    }
+    loaded.errors = std::move(report.errors);
+    loaded.config.warnings = std::move(report.warnings);
+    return loaded;
+}
+
+LoadedConfig load_config_file(const std::string &path) {
+    const std::ifstream in(path);
+    if (!in) {
+        LoadedConfig loaded;
+        loaded.errors.push_back(path + ": cannot be opened. Check the path and its permissions.");
+        return loaded;
+    }
+    std::ostringstream text;
+    text << in.rdbuf();
+    return load_config_text(text.str(), path);
+}
+
+} // namespace tenancy::server

@@ -1,0 +1,147 @@
+// The configuration: one YAML file in the agent.yaml layout -> one immutable struct.
+// Every check and every default is here or in config.cpp; nothing else reads the file or the
+// environment.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "log.hpp"
+#include "secret.hpp"
+
+namespace tenancy::server {
+
+struct AgentConfig {
+    std::string name = "agent";
+    std::string description;
+    std::string version = "0.1.0";
+};
+
+enum class Provider { echo, openai };
+
+struct ModelConfig {
+    Provider provider = Provider::openai;
+    std::string endpoint; // base URL up to and including /v1
+    std::string name;
+    Secret api_key; // from api_key_env or api_key_file; may be empty
+    std::string ca_file;
+    std::optional<double> temperature;
+    std::optional<long> max_tokens;
+    std::chrono::seconds connect_timeout{5};
+    std::chrono::seconds first_token_timeout{60};
+    std::chrono::seconds idle_timeout{30};
+    std::chrono::seconds total_timeout{600};
+    std::chrono::milliseconds echo_delay{0}; // provider echo only
+};
+
+struct StorageConfig {
+    Secret database_url;
+    std::optional<Secret>
+        maintenance_url; // of the maintenance role; absent: this instance sweeps nothing
+    std::size_t pool_size = 16;
+    std::chrono::seconds acquire_timeout{5};
+    std::chrono::seconds statement_timeout{30};
+    bool prepare_statements = true;
+};
+
+struct LimitsConfig {
+    std::size_t threads = 96;
+    std::size_t queue = 128;
+    std::size_t max_turns = 80; // chat turns at once; the other threads stay free for reads
+    std::size_t max_body_bytes = 4194304;
+    std::size_t max_header_bytes = 65536;
+    std::chrono::seconds request_timeout{30};
+    std::chrono::seconds write_timeout{30};
+    std::chrono::seconds keep_alive_timeout{15};
+    std::chrono::seconds shutdown_timeout{10};
+};
+
+struct MetricsConfig {
+    bool enabled = false;
+    std::string host = "127.0.0.1";
+    int port = 9464;
+    Secret token; // demanded as a bearer token when set
+};
+
+/// The blocks below are checked here and written to the database by an administrator's command;
+/// `serve` never applies them.
+struct RateLimitConfig {
+    std::optional<long> requests_per_minute;
+    std::optional<long> burst;
+    std::optional<long> tokens_per_minute;
+    std::optional<long> max_concurrent;
+};
+
+struct BudgetConfig {
+    std::string window = "month";
+    std::string mode = "enforce";
+    std::optional<std::string> limit_usd; // decimal text: money is never a float
+    std::optional<std::string> warn_ratio;
+    std::optional<long> limit_tokens;
+};
+
+struct IssuerConfig {
+    std::string issuer;
+    std::vector<std::string> audiences;
+    std::string jwks_url;
+    std::string jwks_file;
+    std::string tenant_claim = "tenant";
+    std::vector<std::string> algorithms{"ES256", "RS256"};
+    std::string typ = "any";
+    std::vector<std::string> authorized_parties;
+    long leeway_seconds = 30;
+    long max_lifetime_seconds = 0;
+    long max_age_seconds = 0;
+};
+
+struct TenantOverride {
+    RateLimitConfig rate_limit;
+    BudgetConfig budget;
+};
+
+struct TenancyConfig {
+    std::vector<IssuerConfig> issuers;
+    RateLimitConfig rate_limit;
+    BudgetConfig budget;
+    std::map<std::string, TenantOverride> overrides;
+};
+
+struct PriceConfig {
+    std::string input_per_1k = "0";
+    std::string output_per_1k = "0";
+    std::optional<std::string> cached_input_per_1k;
+    std::string per_request = "0";
+};
+
+struct Config {
+    AgentConfig agent;
+    ModelConfig model;
+    std::string host = "127.0.0.1";
+    int port = 8080;
+    StorageConfig storage;
+    LimitsConfig limits;
+    MetricsConfig metrics;
+    TenancyConfig tenancy;
+    std::map<std::string, PriceConfig> prices; // "" is the default price
+    LogLevel log_level = LogLevel::info;
+    std::vector<std::string> warnings; // "file:line: key: ..." for keys that have no effect here
+};
+
+/// What loading gave: a usable configuration, or every mistake found, each as
+/// "file:line: key: what is wrong. What to do."
+struct LoadedConfig {
+    Config config;
+    std::vector<std::string> errors;
+};
+
+/// Reads and checks a file. `environment` answers ${NAME}; see config_env.hpp.
+LoadedConfig load_config_file(const std::string &path);
+
+/// The same from text; `file` is only the name used in messages. Keys' files are read from disk.
+LoadedConfig load_config_text(const std::string &text, const std::string &file);
+
+} // namespace tenancy::server

@@ -1,0 +1,122 @@
+// A bounded pool with a deadline. It knows nothing of databases: T has to offer is_usable() (asked
+// before an idle item is handed out) and recycle() (asked when it comes back).
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace tenancy::server::db {
+
+template <typename T>
+class Pool {
+public:
+    /// Makes an item or gives null. Called outside the lock, by as many threads as there is room
+    /// for.
+    using Make = std::function<std::unique_ptr<T>()>;
+
+    /// An item on loan; gives it back when it goes out of scope. Empty when there was none.
+    class Lease {
+    public:
+        Lease() = default;
+        Lease(Pool &pool, std::unique_ptr<T> item) : pool_(&pool), item_(std::move(item)) {}
+        Lease(Lease &&other) noexcept
+            : pool_(std::exchange(other.pool_, nullptr)), item_(std::move(other.item_)) {}
+        Lease &operator=(Lease &&) = delete;
+        Lease(const Lease &) = delete;
+        Lease &operator=(const Lease &) = delete;
+        ~Lease() {
+            if (item_)
+                pool_->give_back(std::move(item_));
+        }
+        explicit operator bool() const { return item_ != nullptr; }
+        T *operator->() const { return item_.get(); }
+        T &operator*() const { return *item_; }
+
+    private:
+        Pool *pool_ = nullptr;
+        std::unique_ptr<T> item_;
+    };
+
+    Pool(std::size_t size, Make make) : size_(size), make_(std::move(make)) {}
+
+    /// An item, made if none is idle and there is room. Empty when none came free in time or making
+    /// one failed. A place is taken before the item is made, so that a cold start with many callers
+    /// never makes more than `size`.
+    Lease acquire(std::chrono::milliseconds patience) {
+        const auto deadline = std::chrono::steady_clock::now() + patience;
+        std::unique_lock lock(mutex_);
+        for (;;) {
+            if (!idle_.empty()) {
+                std::unique_ptr<T> item = std::move(idle_.back());
+                idle_.pop_back();
+                lock.unlock();
+                if (item->is_usable())
+                    return Lease(*this, std::move(item));
+                item.reset();
+                return make_in_taken_place();
+            }
+            if (places_taken_ < size_) {
+                ++places_taken_;
+                lock.unlock();
+                return make_in_taken_place();
+            }
+            if (freed_.wait_until(lock, deadline) == std::cv_status::timeout && idle_.empty() &&
+                places_taken_ >= size_)
+                return {};
+        }
+    }
+
+    /// Items on loan or being made.
+    std::size_t in_use() const {
+        const std::lock_guard lock(mutex_);
+        return places_taken_ - idle_.size();
+    }
+
+    std::size_t size() const { return size_; }
+
+private:
+    Lease make_in_taken_place() {
+        std::unique_ptr<T> item = make_();
+        if (!item)
+            release_place();
+        return item ? Lease(*this, std::move(item)) : Lease();
+    }
+
+    void give_back(std::unique_ptr<T> item) {
+        const bool keep = item->recycle();
+        if (!keep) {
+            item.reset();
+            release_place();
+            return;
+        }
+        {
+            const std::lock_guard lock(mutex_);
+            idle_.push_back(std::move(item));
+        }
+        freed_.notify_one();
+    }
+
+    void release_place() {
+        {
+            const std::lock_guard lock(mutex_);
+            --places_taken_;
+        }
+        freed_.notify_one();
+    }
+
+    const std::size_t size_;
+    const Make make_;
+    mutable std::mutex mutex_;
+    std::condition_variable freed_;
+    std::vector<std::unique_ptr<T>>
+        idle_;                     // last in, first out: the rest may be closed by a firewall
+    std::size_t places_taken_ = 0; // idle, on loan or being made
+};
+
+} // namespace tenancy::server::db

@@ -1,0 +1,38 @@
+// Every SQL text the server sends, named. Names are schema-qualified, of types too: what an
+// attacker left in a pooled session (a temporary domain named text, say) decides nothing.
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+namespace tenancy::server::db {
+
+enum class Statement : std::size_t { call, end_turn, sign_in, ready, meter, lock, sweep };
+
+struct StatementText {
+    const char *name; // of the prepared statement
+    const char *sql;
+};
+
+inline constexpr std::array<StatementText, 7> kStatements = {{
+    {"tenancyd_call", "SELECT status, headers, body, tenant_id, subject"
+                      " FROM agent.call($1::pg_catalog.text, $2::pg_catalog.text, "
+                      "$3::pg_catalog.jsonb, $4::pg_catalog.jsonb)"},
+    {"tenancyd_end_turn",
+     "SELECT status, headers, body FROM agent.end_turn($1::pg_catalog.text, $2::pg_catalog.jsonb)"},
+    // The subject is read after the sign-in: the sub-query is evaluated first.
+    {"tenancyd_sign_in", "SELECT signed_in.tenant, tenancy.current_subject()"
+                         " FROM (SELECT tenancy.set_tenant_from_jwt($1::pg_catalog.text) AS tenant"
+                         " OFFSET 0) AS signed_in"},
+    {"tenancyd_ready",
+     "SELECT 1 FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'pg_tenancy'"},
+    {"tenancyd_meter", "SELECT agent.meter_turn($1::pg_catalog.text, $2::pg_catalog.int8)"},
+    {"tenancyd_lock", "SELECT tenancy.instance_lock($1::pg_catalog.text)"},
+    {"tenancyd_sweep", "SELECT agent.sweep_turns($1::pg_catalog.int4)"},
+}};
+
+inline const StatementText &statement_text(Statement statement) {
+    return kStatements.at(static_cast<std::size_t>(statement));
+}
+
+} // namespace tenancy::server::db

@@ -1,0 +1,38 @@
+// The handlers behind the route table. Each returns an answer for any input and may throw only when
+// memory or entropy is out (pipeline.cpp answers 500 then).
+#pragma once
+
+#include "http.hpp"
+#include "request_context.hpp"
+#include "routes.hpp"
+#include "services.hpp"
+
+namespace tenancy::server {
+
+/// GET /healthz: the process runs.
+Response answer_live();
+
+/// GET /readyz: the database answers and has the extension. Asked at most once a second, whatever
+/// the number of callers, because the route needs no token.
+Response answer_ready(Services &services);
+
+/// Any route that is one SQL function: one round trip, answer passed through.
+Response answer_sql_route(Services &services, RequestContext &context, const Match &match,
+                          const Request &request);
+
+/// GET /v1/agent-info, after the database has verified the token.
+Response answer_agent_info(Services &services, RequestContext &context);
+
+/// POST /v1/chat/completions, at once or as a stream.
+Response answer_chat(Services &services, RequestContext &context, const Request &request);
+
+/// The `request` argument of agent.call as JSON text.
+std::string request_facts(const Services &services, const RequestContext &context);
+
+/// Turns a SQL route's answer into a response and notes tenant and subject on the context.
+Response pass_through(RequestContext &context, const db::Answer &answer);
+
+/// Turns a failed statement into a response; logs the SQLSTATE unless it is a refusal by design.
+Response refuse_for(RequestContext &context, const db::Error &error);
+
+} // namespace tenancy::server

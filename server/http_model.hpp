@@ -1,0 +1,25 @@
+// A model behind an OpenAI-compatible HTTP API. The only client use of the HTTP library is in
+// http_model.cpp.
+#pragma once
+
+#include "config.hpp"
+#include "llm/model.hpp"
+
+namespace tenancy::server::llm {
+
+class HttpModel : public Model {
+public:
+    /// Keeps a copy of what it needs of the configuration, the API key among it.
+    explicit HttpModel(const ModelConfig &config);
+
+    /// Starts a thread that posts the request to <endpoint>/chat/completions and reads the stream.
+    /// TLS certificates and host names are always verified.
+    std::unique_ptr<ModelCall> start(const ModelRequest &request) override;
+
+private:
+    ModelConfig config_;
+    std::string origin_; // scheme://host[:port]
+    std::string path_;   // of the base URL + /chat/completions
+};
+
+} // namespace tenancy::server::llm

@@ -1,0 +1,351 @@
+#include "http_server.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+#include <httplib.h>
+
+#include "acceptor.hpp"
+#include "socket.hpp"
+
+namespace tenancy::server {
+
+namespace {
+
+constexpr std::size_t kMaxRequestsPerConnection = 10000;
+constexpr std::chrono::milliseconds kIdleSlice{100};
+
+// The library reads and writes through this. It skips header lines that end in a bare LF, where a
+// relay in front of us may read them: so while the head is read, such a line ends the connection.
+class SocketStream : public httplib::Stream {
+public:
+    explicit SocketStream(Socket &socket) : socket_(socket) {}
+    void end_of_head() { is_in_head_ = false; }
+    bool is_readable() const override { return true; }
+    bool is_writable() const override { return socket_.is_peer_there(); }
+    ssize_t read(char *to, std::size_t size) override {
+        const ssize_t got = socket_.read(to, size);
+        for (ssize_t i = 0; is_in_head_ && i < got; ++i) {
+            if (to[i] == '\n' && last_ != '\r')
+                return -1;
+            last_ = to[i];
+        }
+        return got;
+    }
+    ssize_t write(const char *from, std::size_t size) override {
+        return socket_.write(from, size) ? static_cast<ssize_t>(size) : -1;
+    }
+    void get_remote_ip_and_port(std::string &, int &) const override {}
+    void get_local_ip_and_port(std::string &, int &) const override {}
+    socket_t socket() const override { return socket_.descriptor(); }
+
+private:
+    Socket &socket_;
+    bool is_in_head_ = true;
+    char last_ = 0;
+};
+
+// One request and its answer, while the library works on it.
+struct Exchange {
+    Request request;
+    bool has_head = false;    // request line and headers arrived
+    bool is_answered = false; // the handler has been called
+    bool must_close = false;  // input may be left over that must not be read as a request
+    std::function<void(std::size_t)> on_sent;
+    Socket *socket = nullptr;
+};
+
+bool has_body_by_method(const std::string &method) {
+    return method == "POST" || method == "PUT" || method == "PATCH" || method == "DELETE";
+}
+
+bool is_json_type(std::string_view type) {
+    type = type.substr(0, type.find(';'));
+    while (!type.empty() && type.back() == ' ')
+        type.remove_suffix(1);
+    constexpr std::string_view kSuffix = "+json";
+    return equals_ignoring_case(type, "application/json") ||
+           (type.size() > kSuffix.size() &&
+            equals_ignoring_case(type.substr(type.size() - kSuffix.size()), kSuffix));
+}
+
+// RFC 9110, section 5.6.2. "Content-Length " is not Content-Length, but a relay may think so.
+bool is_field_name(std::string_view name) {
+    constexpr std::string_view kSpecials = "!#$%&'*+-.^_`|~";
+    return !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               kSpecials.find(c) != std::string_view::npos;
+    });
+}
+
+// What the headers alone say against reading the body (RFC 9112, section 6: ambiguous lengths are
+// how one request is smuggled inside another).
+Intake judge_head(const Headers &headers, std::size_t max_body) {
+    for (const Header &field : headers.all())
+        if (!is_field_name(field.name))
+            return Intake::malformed;
+    const auto length = headers.find("Content-Length");
+    const auto transfer = headers.find("Transfer-Encoding");
+    if (headers.count("Content-Length") > 1 || headers.count("Transfer-Encoding") > 1 ||
+        (length && transfer) || (transfer && !equals_ignoring_case(*transfer, "chunked")))
+        return Intake::malformed;
+    if (length && (length->empty() || length->size() > 18 ||
+                   length->find_first_not_of("0123456789") != std::string_view::npos))
+        return Intake::malformed;
+    const unsigned long long bytes = length ? std::stoull(std::string(*length)) : 0;
+    if (bytes > max_body)
+        return Intake::too_large;
+    const auto type = headers.find("Content-Type");
+    const auto coding = headers.find("Content-Encoding");
+    if ((bytes > 0 || transfer) &&
+        ((type && !is_json_type(*type)) || (coding && !equals_ignoring_case(*coding, "identity"))))
+        return Intake::unsupported_media;
+    return Intake::complete;
+}
+
+// The library's view of the request, copied into our words.
+void take_head(const httplib::Request &from, Request &to) {
+    to.method = from.method;
+    const std::size_t question = from.target.find('?');
+    to.path = from.target.substr(0, question);
+    to.query = question == std::string::npos ? "" : from.target.substr(question + 1);
+    for (const auto &[name, value] : from.headers)
+        if (name != "REMOTE_ADDR" && name != "REMOTE_PORT" && name != "LOCAL_ADDR" &&
+            name != "LOCAL_PORT")
+            to.headers.add(name, value);
+}
+
+// Headers on which the library would act by itself, each in a way we do not want: compressing (and
+// so holding back) streams, cutting ranges, parsing forms, inflating bodies without limit.
+void hide_from_library(httplib::Request &request) {
+    for (const char *name : {"Accept-Encoding", "Range", "Content-Type", "Content-Encoding"})
+        request.headers.erase(name);
+    request.ranges.clear();
+    // Without a length the library would read until the connection closes; RFC 9112 says: no body.
+    if (!request.has_header("Content-Length") && !request.has_header("Transfer-Encoding"))
+        request.headers.emplace("Content-Length", "0");
+}
+
+} // namespace
+
+// Only process_request(), which parses one request and writes one response, is used of the
+// library's server: accepting, queueing, keep-alive and time limits are ours. It is protected,
+// hence the inheritance.
+class HttpServer::Impl : private httplib::Server {
+public:
+    Impl(const LimitsConfig &limits, server::Handler handler, std::function<void()> on_shed)
+        : limits_(limits), handler_(std::move(handler)),
+          acceptor_(
+              limits.threads, limits.queue, [this](int descriptor) { serve(descriptor); },
+              std::move(on_shed)) {
+        svr_sock_ = 0; // any value but "closed": the library cuts streams of a closed server
+        set_payload_max_length(limits.max_body_bytes);
+        set_pre_routing_handler([this](const httplib::Request &, httplib::Response &response) {
+            return answer_before_body(response);
+        });
+        // No route is registered with the library, whose patterns are regular expressions over the
+        // client's input. Every request therefore ends in its error handler, which is our door.
+        set_error_handler(HandlerWithResponse(
+            [this](const httplib::Request &request, httplib::Response &response) {
+                return answer(request, response);
+            }));
+        set_post_routing_handler(
+            [](const httplib::Request &, httplib::Response &response) { tidy_headers(response); });
+    }
+
+    std::string start(const std::string &host, int port) {
+        std::string problem = acceptor_.listen(host, port);
+        if (problem.empty())
+            acceptor_.start();
+        return problem;
+    }
+
+    void stop(std::chrono::steady_clock::time_point deadline) {
+        acceptor_.stop_accepting();
+        if (acceptor_.wait_idle(deadline))
+            return;
+        is_cutting_ = true;
+        acceptor_.wait_idle(std::chrono::steady_clock::now() + std::chrono::hours(1));
+    }
+
+    const Acceptor &acceptor() const { return acceptor_; }
+
+private:
+    using HandlerResponse = httplib::Server::HandlerResponse;
+
+    // The library's handlers are not told which connection they serve.
+    static Exchange *&current() {
+        static thread_local Exchange *exchange = nullptr;
+        return exchange;
+    }
+
+    void serve(int descriptor) {
+        Socket socket(descriptor, limits_.write_timeout);
+        for (std::size_t served = 1; wait_for_request(socket); ++served)
+            if (!serve_one(socket, served >= kMaxRequestsPerConnection))
+                break;
+        socket.close_gently();
+    }
+
+    // False when there is no further request: closed, idle for too long, or others need the thread.
+    bool wait_for_request(Socket &socket) {
+        const auto deadline = Socket::Clock::now() + limits_.keep_alive_timeout;
+        while (!socket.wait_readable(kIdleSlice))
+            if (Socket::Clock::now() >= deadline || acceptor_.is_stopping() ||
+                acceptor_.waiting() > 0)
+                return false;
+        return socket.is_peer_there();
+    }
+
+    bool serve_one(Socket &socket, bool is_last) {
+        Exchange exchange;
+        exchange.socket = &socket;
+        exchange.request.is_connected = [this, &socket] {
+            return !is_cutting_ && socket.is_peer_there();
+        };
+        exchange.must_close = is_last || acceptor_.is_stopping() || acceptor_.waiting() > 0;
+        current() = &exchange;
+        const std::size_t sent_before = socket.bytes_sent();
+        socket.allow(limits_.max_header_bytes, Socket::Clock::now() + limits_.request_timeout);
+        SocketStream stream(socket);
+        bool was_closed = false;
+        const bool ok =
+            process_request(stream, false, was_closed, [this, &stream](httplib::Request &request) {
+                stream.end_of_head();
+                accept_head(request);
+            });
+        current() = nullptr;
+        if (exchange.on_sent)
+            exchange.on_sent(socket.bytes_sent() - sent_before);
+        return ok && !was_closed && !exchange.must_close;
+    }
+
+    void accept_head(httplib::Request &request) {
+        Exchange &exchange = *current();
+        exchange.has_head = true;
+        take_head(request, exchange.request);
+        hide_from_library(request);
+        exchange.request.intake = judge_head(exchange.request.headers, limits_.max_body_bytes);
+        // Chunk headers take room on the wire too; the body itself is measured when it is here.
+        exchange.socket->allow(2 * limits_.max_body_bytes + limits_.max_header_bytes,
+                               Socket::Clock::now() + limits_.request_timeout);
+        const Headers &headers = exchange.request.headers;
+        const bool announces_body = headers.find("Transfer-Encoding") ||
+                                    headers.find("Content-Length").value_or("0") != "0";
+        if (announces_body && !has_body_by_method(request.method))
+            exchange.must_close = true; // the library leaves that body unread
+        if (request.method == "DELETE" && headers.find("Transfer-Encoding"))
+            exchange.must_close = true; // likewise
+    }
+
+    HandlerResponse answer_before_body(httplib::Response &response) {
+        Exchange &exchange = *current();
+        if (exchange.request.intake == Intake::complete)
+            return HandlerResponse::Unhandled;
+        exchange.must_close = true;
+        call_handler(exchange, response);
+        return HandlerResponse::Handled;
+    }
+
+    HandlerResponse answer(const httplib::Request &request, httplib::Response &response) {
+        Exchange &exchange = *current();
+        if (exchange.is_answered)
+            return HandlerResponse::Unhandled;
+        if (!exchange.has_head || response.status != 404) {
+            exchange.must_close = true;
+            exchange.request.intake = intake_of(exchange, response.status);
+        } else if (request.body.size() > limits_.max_body_bytes) {
+            exchange.request.intake = Intake::too_large;
+        } else {
+            exchange.request.body = request.body;
+        }
+        call_handler(exchange, response);
+        return HandlerResponse::Handled;
+    }
+
+    static Intake intake_of(const Exchange &exchange, int library_status) {
+        if (exchange.socket->failure() == Socket::Failure::timed_out)
+            return Intake::timed_out;
+        if (exchange.socket->failure() == Socket::Failure::over_budget || library_status == 413)
+            return Intake::too_large;
+        return library_status == 414 ? Intake::uri_too_long : Intake::malformed;
+    }
+
+    void call_handler(Exchange &exchange, httplib::Response &to) {
+        exchange.is_answered = true;
+        server::Response response = handler_(exchange.request);
+        exchange.on_sent = std::move(response.on_sent);
+        to.status = response.status;
+        for (const Header &header : response.headers.all())
+            if (!breaks_header_block(header))
+                to.headers.emplace(header.name, header.value);
+        if (response.stream)
+            set_stream(exchange, std::move(response.stream), to);
+        else
+            to.body = std::move(response.body);
+    }
+
+    // A header from the database must not be able to end the header block.
+    static bool breaks_header_block(const Header &header) {
+        return (header.name + header.value).find_first_of(std::string("\r\n\0", 3)) !=
+               std::string::npos;
+    }
+
+    static void set_stream(const Exchange &exchange, StreamBody body, httplib::Response &to) {
+        const std::string type = to.get_header_value("Content-Type");
+        to.headers.erase("Content-Type");
+        to.set_chunked_content_provider(
+            type, [body = std::move(body), connected = exchange.request.is_connected](
+                      std::size_t, httplib::DataSink &sink) {
+                std::string chunk;
+                const bool more = body(chunk, connected);
+                if (!chunk.empty() && !sink.write(chunk.data(), chunk.size()))
+                    return false;
+                if (more)
+                    return true;
+                if (!connected())
+                    return false; // cut: no terminating chunk, so that it does not look complete
+                sink.done();
+                return true;
+            });
+    }
+
+    static void tidy_headers(httplib::Response &response) {
+        response.headers.erase("Keep-Alive");
+        response.headers.erase("Accept-Ranges");
+        if (response.status == 204)
+            response.headers.erase("Content-Length");
+        if (current()->must_close) {
+            response.headers.erase("Connection");
+            response.headers.emplace("Connection", "close");
+        }
+    }
+
+    const LimitsConfig limits_;
+    const server::Handler handler_;
+    std::atomic<bool> is_cutting_{false};
+    Acceptor acceptor_; // last: its threads end before what they use
+};
+
+HttpServer::HttpServer(const LimitsConfig &limits, Handler handler, std::function<void()> on_shed)
+    : impl_(std::make_unique<Impl>(limits, std::move(handler), std::move(on_shed))) {}
+
+HttpServer::~HttpServer() = default;
+
+std::string HttpServer::start(const std::string &host, int port) {
+    return impl_->start(host, port);
+}
+
+void HttpServer::stop(std::chrono::steady_clock::time_point deadline) {
+    impl_->stop(deadline);
+}
+
+std::size_t HttpServer::busy_threads() const {
+    return impl_->acceptor().busy();
+}
+
+std::size_t HttpServer::waiting_connections() const {
+    return impl_->acceptor().waiting();
+}
+
+} // namespace tenancy::server

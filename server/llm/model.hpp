@@ -1,0 +1,59 @@
+// The one interface behind which a language model answers: the built-in echo or an HTTP provider.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+namespace tenancy::server::llm {
+
+struct ModelRequest {
+    std::string body; // OpenAI chat-completions request, JSON text, streaming asked for
+    std::string request_id;
+    std::string traceparent; // may be empty
+};
+
+/// What next() brought.
+struct Step {
+    enum class Kind {
+        waiting, // nothing yet; ask again
+        data,    // `data` holds one chat.completion.chunk (or a whole chat.completion) as JSON text
+        done,    // the model has finished cleanly
+        timeout, // a configured time ran out
+        failed, // refused, broken or unreachable; `reason` says which, without quoting the provider
+    };
+    Kind kind = Kind::waiting;
+    std::string data;
+    std::string reason;
+    int upstream_status = 0;  // HTTP status of a refusal, 0 otherwise
+    bool was_refused = false; // failed before the provider did any work
+};
+
+/// One answer in the making. Destroying it stops the work behind it.
+class ModelCall {
+public:
+    ModelCall() = default;
+    virtual ~ModelCall() = default;
+    ModelCall(const ModelCall &) = delete;
+    ModelCall &operator=(const ModelCall &) = delete;
+    ModelCall(ModelCall &&) = delete;
+    ModelCall &operator=(ModelCall &&) = delete;
+
+    /// Waits at most `patience` for something to happen.
+    virtual Step next(std::chrono::milliseconds patience) = 0;
+};
+
+class Model {
+public:
+    Model() = default;
+    virtual ~Model() = default;
+    Model(const Model &) = delete;
+    Model &operator=(const Model &) = delete;
+    Model(Model &&) = delete;
+    Model &operator=(Model &&) = delete;
+
+    /// Begins an answer; never blocks for long. Safe from any thread.
+    virtual std::unique_ptr<ModelCall> start(const ModelRequest &request) = 0;
+};
+
+} // namespace tenancy::server::llm

@@ -1,0 +1,144 @@
+#include "metrics.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace tenancy::server {
+
+namespace {
+
+// A label's value between quotes: backslash, quote and newline escaped (exposition format 0.0.4).
+std::string label(std::string_view name, std::string_view value) {
+    std::string text(name);
+    text += "=\"";
+    for (const char c : value) {
+        if (c == '\n') {
+            text += "\\n";
+            continue;
+        }
+        if (c == '\\' || c == '"')
+            text += '\\';
+        text += c;
+    }
+    return text + '"';
+}
+
+std::string number(double value) {
+    return nlohmann::json(value).dump();
+}
+
+void print_line(std::string &out, std::string_view name, std::string_view labels,
+                std::string_view value) {
+    out += name;
+    if (!labels.empty())
+        out.append("{").append(labels).append("}");
+    out.append(" ").append(value).append("\n");
+}
+
+void print_head(std::string &out, std::string_view name, std::string_view type,
+                std::string_view help) {
+    out.append("# HELP ").append(name).append(" ").append(help).append("\n");
+    out.append("# TYPE ").append(name).append(" ").append(type).append("\n");
+}
+
+std::string joined(std::string_view labels, const std::string &more) {
+    return labels.empty() ? more : std::string(labels) + "," + more;
+}
+
+} // namespace
+
+void Histogram::observe(double seconds) {
+    std::size_t bucket = 0;
+    while (bucket < kBuckets.size() && seconds > kBuckets.at(bucket))
+        ++bucket;
+    ++counts_.at(bucket);
+    sum_ += seconds;
+}
+
+void Histogram::print(std::string &out, std::string_view name, std::string_view labels) const {
+    const std::string base(name);
+    unsigned long long total = 0;
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+        total += counts_.at(i);
+        const std::string bound = i < kBuckets.size() ? number(kBuckets.at(i)) : "+Inf";
+        print_line(out, base + "_bucket", joined(labels, label("le", bound)),
+                   std::to_string(total));
+    }
+    print_line(out, base + "_sum", labels, number(sum_));
+    print_line(out, base + "_count", labels, std::to_string(total));
+}
+
+void Metrics::count_request(std::string_view method, std::string_view route, int status,
+                            double seconds) {
+    const std::lock_guard lock(mutex_);
+    ++requests_[{method, route, status}];
+    durations_[route].observe(seconds);
+}
+
+void Metrics::count_refusal(std::string_view code) {
+    const std::lock_guard lock(mutex_);
+    ++refusals_[std::string(code)];
+}
+
+void Metrics::count_turn(const TurnMeasure &turn) {
+    const std::lock_guard lock(mutex_);
+    ++turns_[{turn.status, turn.stream}];
+    turn_seconds_.observe(turn.seconds);
+    model_seconds_.observe(turn.model_seconds);
+    prompt_tokens_ += static_cast<unsigned long long>(turn.prompt_tokens);
+    completion_tokens_ += static_cast<unsigned long long>(turn.completion_tokens);
+}
+
+void Metrics::add_gauge(std::string name, std::function<std::size_t()> read) {
+    gauges_.emplace(std::move(name), std::move(read));
+}
+
+// The reference's metric names, so that its dashboards keep working.
+void Metrics::print_turns(std::string &out) const {
+    const std::string model = label("model", model_);
+    print_head(out, "agent_requests_total", "counter", "Chat turns by outcome.");
+    for (const auto &[key, count] : turns_)
+        print_line(out, "agent_requests_total",
+                   model + "," + label("status", key.first) + "," +
+                       label("stream", key.second ? "true" : "false"),
+                   std::to_string(count));
+    print_head(out, "agent_request_duration_seconds", "histogram", "Time of whole chat turns.");
+    turn_seconds_.print(out, "agent_request_duration_seconds", model);
+    print_head(out, "agent_model_call_duration_seconds", "histogram", "Time the model took.");
+    model_seconds_.print(out, "agent_model_call_duration_seconds", model);
+    print_head(out, "agent_tokens_total", "counter", "Tokens by direction.");
+    print_line(out, "agent_tokens_total", model + "," + label("direction", "prompt"),
+               std::to_string(prompt_tokens_));
+    print_line(out, "agent_tokens_total", model + "," + label("direction", "completion"),
+               std::to_string(completion_tokens_));
+}
+
+std::string Metrics::text() const {
+    std::string out;
+    {
+        const std::lock_guard lock(mutex_);
+        print_head(out, "tenancyd_requests_total", "counter", "HTTP requests answered.");
+        for (const auto &[key, count] : requests_)
+            print_line(out, "tenancyd_requests_total",
+                       label("method", std::get<0>(key)) + "," + label("route", std::get<1>(key)) +
+                           "," + label("status", std::to_string(std::get<2>(key))),
+                       std::to_string(count));
+        print_head(out, "tenancyd_request_duration_seconds", "histogram", "Time to the last byte.");
+        for (const auto &[route, histogram] : durations_)
+            histogram.print(out, "tenancyd_request_duration_seconds", label("route", route));
+        print_head(out, "tenancyd_refusals_total", "counter", "Requests refused by this server.");
+        for (const auto &[code, count] : refusals_)
+            print_line(out, "tenancyd_refusals_total", label("code", code), std::to_string(count));
+        print_turns(out);
+    }
+    print_head(out, "tenancyd_unrecorded_turns_total", "counter", "Turns end_turn did not take.");
+    print_line(out, "tenancyd_unrecorded_turns_total", "", std::to_string(unrecorded_turns_));
+    print_head(out, "tenancyd_shed_connections_total", "counter", "Connections refused when full.");
+    print_line(out, "tenancyd_shed_connections_total", "", std::to_string(shed_connections_));
+    for (const auto &[name, read] : gauges_) {
+        print_head(out, name, "gauge", "Read at scrape time.");
+        print_line(out, name, "", std::to_string(read()));
+    }
+    return out;
+}
+
+} // namespace tenancy::server

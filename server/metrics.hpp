@@ -1,0 +1,78 @@
+// Counters in Prometheus text format. Every label value comes from this server's own tables or its
+// configuration, never from a client: the number of series is bounded.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+namespace tenancy::server {
+
+/// Bounds in seconds, as prometheus_client's default.
+inline constexpr std::array kBuckets = {0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25,
+                                        0.5,   0.75, 1.0,   2.5,  5.0,   7.5, 10.0};
+
+class Histogram {
+public:
+    void observe(double seconds);
+    /// Appends the _bucket, _sum and _count lines; `labels` is `a="b"` text or empty.
+    void print(std::string &out, std::string_view name, std::string_view labels) const;
+
+private:
+    std::array<unsigned long long, kBuckets.size() + 1> counts_{};
+    double sum_ = 0;
+};
+
+/// One finished chat turn, as end_turn was told.
+struct TurnMeasure {
+    std::string_view status; // ok, error or aborted: static text
+    bool stream = false;
+    double seconds = 0;
+    double model_seconds = 0;
+    long long prompt_tokens = 0;
+    long long completion_tokens = 0;
+};
+
+class Metrics {
+public:
+    /// `model` is the configured model's name, the only value of the label.
+    explicit Metrics(std::string model) : model_(std::move(model)) {}
+
+    void count_request(std::string_view method, std::string_view route, int status, double seconds);
+    void count_refusal(std::string_view code);
+    void count_turn(const TurnMeasure &turn);
+    void count_unrecorded_turn() { ++unrecorded_turns_; }
+    void count_shed_connection() { ++shed_connections_; }
+
+    /// A value read at scrape time, such as the connections in use. Register before serving.
+    void add_gauge(std::string name, std::function<std::size_t()> read);
+
+    /// The whole exposition, version 0.0.4.
+    std::string text() const;
+
+private:
+    using RequestKey = std::tuple<std::string_view, std::string_view, int>;
+    void print_turns(std::string &out) const;
+
+    const std::string model_;
+    mutable std::mutex mutex_;
+    std::map<RequestKey, unsigned long long> requests_;
+    std::map<std::string_view, Histogram> durations_; // by route
+    std::map<std::string, unsigned long long> refusals_;
+    std::map<std::pair<std::string_view, bool>, unsigned long long> turns_;
+    Histogram turn_seconds_;
+    Histogram model_seconds_;
+    unsigned long long prompt_tokens_ = 0;
+    unsigned long long completion_tokens_ = 0;
+    std::atomic<unsigned long long> unrecorded_turns_{0};
+    std::atomic<unsigned long long> shed_connections_{0};
+    std::map<std::string, std::function<std::size_t()>> gauges_;
+};
+
+} // namespace tenancy::server

@@ -1,0 +1,42 @@
+// Turns without a server: this instance proves that it is alive, and ends the turns of those that
+// are not.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "db/connection.hpp"
+
+namespace tenancy::server {
+
+/// A thread with a database connection of its own, in the maintenance role: who has the
+/// application's role can neither pass for this instance nor end its connection. The connection
+/// holds this instance's lock: the database takes the instance for gone when the connection ends,
+/// however it ends. Every few seconds it sweeps.
+class Orphans {
+public:
+    Orphans(db::ConnectionSettings settings, std::string instance_id);
+    ~Orphans();
+    Orphans(const Orphans &) = delete;
+    Orphans &operator=(const Orphans &) = delete;
+    Orphans(Orphans &&) = delete;
+    Orphans &operator=(Orphans &&) = delete;
+
+private:
+    void work();
+    void hold_lock();
+    void sweep();
+
+    const db::ConnectionSettings settings_;
+    const std::string instance_id_;
+    std::unique_ptr<db::Connection> connection_; // of the thread; null until the lock is held
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    bool is_stopping_ = false;
+    std::thread thread_; // last: it uses all of the above
+};
+
+} // namespace tenancy::server

@@ -1,0 +1,108 @@
+#include "pipeline.hpp"
+
+#include <array>
+
+#include "handlers.hpp"
+#include "log.hpp"
+#include "middleware/middleware.hpp"
+#include "problem.hpp"
+#include "routes.hpp"
+
+namespace tenancy::server {
+
+namespace {
+
+// The method as static text: what is none of these must not become a label.
+std::string_view known_method(std::string_view method) {
+    for (const std::string_view known :
+         {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+        if (method == known)
+            return known;
+    return "(other)";
+}
+
+Response refuse(RequestContext &context, Code code) {
+    context.refusal = code_name(code);
+    return problem(code);
+}
+
+Response dispatch(Services &services, RequestContext &context, const Match &match,
+                  const Request &request) {
+    switch (match.route->kind) {
+    case Kind::sql:
+        return answer_sql_route(services, context, match, request);
+    case Kind::chat:
+        return answer_chat(services, context, request);
+    case Kind::agent_info:
+        return answer_agent_info(services, context);
+    case Kind::live:
+        return answer_live();
+    case Kind::ready:
+        return answer_ready(services);
+    }
+    return refuse(context, Code::internal);
+}
+
+// The stages in their order.
+Response answer(Services &services, RequestContext &context, const Request &request) {
+    assign_request_id(context, request);
+    context.method = known_method(request.method);
+    const Match match = match_route(request.method, request.path);
+    if (match.route != nullptr)
+        context.route_pattern = match.route->pattern;
+    if (const auto refusal = check_limits(request))
+        return refuse(context, *refusal);
+    if (match.route == nullptr) {
+        Response response =
+            refuse(context, match.allow.empty() ? Code::not_found : Code::method_not_allowed);
+        if (!match.allow.empty())
+            response.headers.add("Allow", match.allow);
+        return response;
+    }
+    const bool is_public = match.route->kind == Kind::live || match.route->kind == Kind::ready;
+    if (!is_public) {
+        if (const auto refusal = extract_token(context, request))
+            return refuse(context, *refusal);
+        if (const auto refusal = collect_claimed_identity(context, request))
+            return refuse(context, *refusal);
+    }
+    return dispatch(services, context, match, request);
+}
+
+void add_common_headers(const RequestContext &context, Response &response) {
+    response.headers.set("X-Request-ID", context.request_id);
+    response.headers.set("X-Content-Type-Options", "nosniff");
+    if (!response.headers.find("Cache-Control"))
+        response.headers.add("Cache-Control", "no-store");
+}
+
+void observe(Services &services, const RequestContext &context, int status, std::size_t bytes) {
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - context.started;
+    services.metrics.count_request(context.method, context.route_pattern, status, took.count());
+    if (!context.refusal.empty())
+        services.metrics.count_refusal(context.refusal);
+    write_access_log(context, status, bytes);
+}
+
+} // namespace
+
+Response Pipeline::handle(const Request &request) {
+    RequestContext context;
+    Response response;
+    try {
+        response = answer(services_, context, request);
+    } catch (const std::exception &) { // what() may quote input, so only the fact is logged
+        log_event(
+            LogLevel::error, "unexpected_exception",
+            {log_text("request_id", context.request_id), log_text("route", context.route_pattern)});
+        response = refuse(context, Code::internal);
+    }
+    add_common_headers(context, response);
+    context.token = {}; // it points into the request, which ends before the response is sent
+    response.on_sent = [this, context, status = response.status](std::size_t bytes) {
+        observe(services_, context, status, bytes);
+    };
+    return response;
+}
+
+} // namespace tenancy::server

@@ -1,0 +1,27 @@
+// What is known about one request, filled in from stage to stage and passed along by reference.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tenancy::server {
+
+struct RequestContext {
+    std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+    std::string request_id;
+    std::string traceparent;                   // valid W3C value or empty
+    std::string_view token;                    // points into the request; never logged
+    std::optional<std::string> x_tenant;       // claimed by the client, judged by the database
+    std::optional<std::string> x_auth_subject; // likewise
+    std::string_view route_pattern = "(none)"; // static text: bounded label for logs and metrics
+    std::string_view method = "(other)";       // static text, likewise
+    std::string tenant;                        // as the database verified it
+    std::string subject;                       // likewise
+    std::string trace_id;                      // of a chat turn
+    std::string sqlstate;                      // of a failed statement, for the access log
+    std::string_view refusal;                  // static code of a refusal made by this server
+};
+
+} // namespace tenancy::server

@@ -1,0 +1,99 @@
+#include "handlers.hpp"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "json_text.hpp"
+#include "problem.hpp"
+
+namespace tenancy::server {
+
+namespace {
+
+// The members that path and query add to the body. Of a repeated parameter the last value counts;
+// the path goes last, so that nothing overrides it.
+Members extra_members(const Match &match, const Request &request) {
+    Members members;
+    for (auto &pair : parse_query(request.query)) {
+        const auto &known = match.route->query_parameters;
+        if (std::find(known.begin(), known.end(), pair.first) != known.end())
+            members.push_back(std::move(pair));
+    }
+    members.insert(members.end(), match.path_parameters.begin(), match.path_parameters.end());
+    return members;
+}
+
+bool is_blank(std::string_view body) {
+    return body.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
+bool takes_body(std::string_view method) {
+    return method == "POST" || method == "PATCH";
+}
+
+} // namespace
+
+std::string request_facts(const Services &services, const RequestContext &context) {
+    nlohmann::json facts = {{"request_id", context.request_id},
+                            {"model", services.config.model.name},
+                            {"instance_id", services.instance_id}};
+    if (context.x_tenant)
+        facts["x_tenant"] = *context.x_tenant;
+    if (context.x_auth_subject)
+        facts["x_auth_subject"] = *context.x_auth_subject;
+    if (!context.traceparent.empty())
+        facts["traceparent"] = context.traceparent;
+    return facts.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+Response pass_through(RequestContext &context, const db::Answer &answer) {
+    context.tenant = answer.tenant;
+    context.subject = answer.subject;
+    Response response;
+    response.status = answer.status;
+    if (!answer.body.empty() && answer.status != 204) {
+        response.headers.add("Content-Type", "application/json");
+        response.body = answer.body;
+    }
+    const auto headers = nlohmann::ordered_json::parse(answer.headers, nullptr, false);
+    if (headers.is_object())
+        for (const auto &[name, value] : headers.items())
+            response.headers.set(name, value.is_string() ? value.get<std::string>() : value.dump());
+    return response;
+}
+
+Response refuse_for(RequestContext &context, const db::Error &error) {
+    context.sqlstate = error.sqlstate.empty() ? "lost" : error.sqlstate;
+    if (error.sqlstate.rfind("PT", 0) != 0)
+        log_event(error.sqlstate.rfind("22", 0) == 0 ? LogLevel::info : LogLevel::error,
+                  "statement_failed",
+                  {log_text("request_id", context.request_id),
+                   log_text("route", context.route_pattern),
+                   log_text("sqlstate", context.sqlstate)});
+    return database_problem(error.sqlstate, error.message, error.detail);
+}
+
+Response answer_sql_route(Services &services, RequestContext &context, const Match &match,
+                          const Request &request) {
+    const Members members = extra_members(match, request);
+    std::string body = "{}";
+    if (takes_body(match.route->method) && !is_blank(request.body)) {
+        if (const auto defect = json_defect(request.body))
+            return invalid_json_problem(*defect);
+        body = request.body;
+    }
+    if (!members.empty()) {
+        if (!is_json_object(body))
+            return invalid_member_problem("", "model_attributes_type",
+                                          "Input should be a valid dictionary or object");
+        body = with_members(body, members);
+    }
+    const auto answer = services.database.call(match.route->sql_name, context.token, body,
+                                               request_facts(services, context));
+    if (const auto *error = std::get_if<db::Error>(&answer))
+        return refuse_for(context, *error);
+    return pass_through(context, std::get<db::Answer>(answer));
+}
+
+} // namespace tenancy::server

@@ -1,0 +1,86 @@
+// One chat turn after begin_turn: owns the ticket and the model's call, and sees to it that
+// end_turn is called exactly once, whatever happens in between.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "llm/answer.hpp"
+#include "problem.hpp"
+#include "request_context.hpp"
+#include "services.hpp"
+
+namespace tenancy::server {
+
+/// What begin_turn handed out, and how the client asked.
+struct TurnStart {
+    std::string ticket;
+    std::string trace_id;
+    std::string model; // as the database decided
+    std::string request_id;
+    std::size_t prompt_bytes = 0;
+    bool stream = false;
+};
+
+enum class TurnStatus { ok, error, aborted };
+
+class Turn {
+public:
+    /// Takes over one place in services.turns and gives it back at the end.
+    Turn(Services &services, TurnStart start);
+    /// Ends the turn as aborted unless it has ended.
+    ~Turn();
+    Turn(const Turn &) = delete;
+    Turn &operator=(const Turn &) = delete;
+    Turn(Turn &&) = delete;
+    Turn &operator=(Turn &&) = delete;
+
+    /// Sends the request to the model.
+    void dispatch(const llm::ModelRequest &request);
+
+    /// What happened on the model's side since the last call. cut: the database says that what the
+    /// turn holds is used up, or its tenant is suspended; the model is stopped.
+    // The JSON library's constructors throw nothing here, which the checker cannot tell.
+    // NOLINTNEXTLINE(bugprone-exception-escape)
+    struct Progress {
+        enum class Kind { waiting, piece, finished, failed, cut };
+        Kind kind = Kind::waiting;
+        llm::ordered_json delta; // of a piece; may be empty
+        bool finish_reason_came = false;
+        Code failure = Code::upstream_failed;
+    };
+    /// Waits a moment at most.
+    Progress advance();
+
+    /// Tells the database; at most one call has an effect. False: it was not recorded (and logged).
+    bool end(TurnStatus status, Code failure = Code::upstream_failed);
+
+    /// The reason for the client: the model's own, or "length" when the turn was cut.
+    std::string finish_reason() const;
+    bool is_cut() const { return cut_; }
+    const llm::Answer &answer() const { return answer_; }
+    const TurnStart &start() const { return start_; }
+    /// The metrics at the end of the model's work.
+    llm::ordered_json metrics() const;
+
+private:
+    Progress fail(Code code, std::string_view reason, int upstream_status) const;
+    std::string result_json(TurnStatus status, Code failure, const llm::ordered_json &usage,
+                            bool estimated) const;
+    bool record(const std::string &result);
+    bool must_stop();
+    void end_quietly() noexcept;
+
+    Services &services_;
+    TurnStart start_;
+    std::chrono::steady_clock::time_point started_;
+    llm::Answer answer_;
+    std::unique_ptr<llm::ModelCall> call_;
+    bool may_cost_ = false; // the provider may have worked for this turn
+    bool ended_ = false;
+    bool cut_ = false; // the database stopped it
+    std::chrono::steady_clock::time_point metered_at_;
+};
+
+} // namespace tenancy::server

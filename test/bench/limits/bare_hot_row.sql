@@ -1,0 +1,2 @@
+SELECT turn, at FROM bench.hold() \gset
+SELECT bench.settle(:turn, :at);

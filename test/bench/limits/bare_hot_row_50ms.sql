@@ -1,0 +1,3 @@
+SELECT turn, at FROM bench.hold() \gset
+\sleep 50 ms
+SELECT bench.settle(:turn, :at);

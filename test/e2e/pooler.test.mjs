@@ -1,0 +1,202 @@
+// A real PgBouncer in transaction mode between clients and database: many clients of two tenants share
+// two server connections, and none inherits anything from the one before.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import pg from 'pg';
+import { Program, freePort, giveToServer } from './support/process.mjs';
+import { World, chatBody, claim } from './support/world.mjs';
+import { contentOf, openStream, send } from './support/wire.mjs';
+
+const SERVER_CONNECTIONS = 2;
+const BOUNCER = '/usr/sbin/pgbouncer';
+
+const world = await World.create('pooler');
+const port = await freePort();
+const bouncer = await startBouncer();
+const tokens = { acme: await world.token('acme', 'alice'), globex: await world.token('globex', 'bob') };
+const TENANTS = Object.keys(tokens);
+
+async function startBouncer() {
+  const users = world.secretFile('users.txt', `"${world.role}" "${world.password}"\n`);
+  const file = path.join(world.directory, 'pgbouncer.ini');
+  writeFileSync(
+    file,
+    `[databases]
+${world.database} = host=${process.env.PGHOST} port=${process.env.PGPORT}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${port}
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = ${users}
+pool_mode = transaction
+default_pool_size = ${SERVER_CONNECTIONS}
+max_client_conn = 100
+`,
+  );
+  giveToServer(world.directory, file);
+  const program = new Program([BOUNCER, file], path.join(world.directory, 'pgbouncer.log'));
+  world.stoppers.push(() => program.stop('SIGINT'));
+  return program.ready(() =>
+    connect().then(
+      (client) => client.end().then(() => true),
+      () => false,
+    ),
+  );
+}
+
+async function connect() {
+  const client = new pg.Client({
+    host: '127.0.0.1',
+    port,
+    user: world.role,
+    password: world.password,
+    database: world.database,
+  });
+  client.on('error', () => {});
+  await client.connect();
+  return client;
+}
+
+/** Runs the statements of `work` in one transaction of `client`, committed or rolled back. */
+async function transaction(client, work) {
+  await client.query('BEGIN');
+  try {
+    const result = await work();
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK');
+    throw error;
+  }
+}
+
+const WHO = `SELECT tenancy.current_tenant() AS tenant, tenancy.current_subject() AS subject, pg_backend_pid() AS pid,
+  (SELECT array_agg(DISTINCT tenant_id || ':' || created_by) FROM agent.sessions) AS seen`;
+
+claim('200 transactions of two tenants over two server connections never cross', async () => {
+  for (const tenant of TENANTS)
+    await world.rows(
+      'INSERT INTO agent.sessions (tenant_id, session_id, created_by) VALUES ($1, $1, $2)',
+      tenant,
+      tenant,
+    );
+  const pids = { acme: new Set(), globex: new Set() };
+  const clients = await Promise.all(Array.from({ length: 20 }, connect));
+  await Promise.all(
+    clients.map(async (client, c) => {
+      const tenant = TENANTS[c % 2];
+      for (let i = 0; i < 10; i++) {
+        const [row] = await transaction(client, async () => {
+          if (i % 2 === 0) await client.query(`SET LOCAL tenancy.token = '${tokens[tenant]}'`);
+          else await client.query('SELECT tenancy.set_tenant_from_jwt($1)', [tokens[tenant]]);
+          return (await client.query(WHO)).rows;
+        });
+        assert.deepEqual(
+          [row.tenant, row.subject, row.seen],
+          [tenant, { acme: 'alice', globex: 'bob' }[tenant], [`${tenant}:${tenant}`]],
+        );
+        pids[tenant].add(row.pid);
+      }
+    }),
+  );
+  const shared = [...pids.acme].filter((pid) => pids.globex.has(pid));
+  assert.ok(shared.length > 0, 'both used the same server connections');
+  assert.ok(new Set([...pids.acme, ...pids.globex]).size <= SERVER_CONNECTIONS);
+  await Promise.all(clients.map((client) => client.end()));
+});
+
+claim('a token that one client leaves behind with a session-level SET is of no use to the next', async () => {
+  const [first, second] = [await connect(), await connect()];
+  const poisoned = new Set();
+  for (let i = 0; i < 10; i++) {
+    await first.query(`SET tenancy.token = '${tokens.acme}'`);
+    const {
+      rows: [{ pid }],
+    } = await first.query('SELECT pg_backend_pid() AS pid');
+    poisoned.add(pid);
+    for (const statement of [
+      'SELECT tenancy.current_tenant()',
+      'SELECT * FROM agent.sessions',
+      "INSERT INTO agent.sessions (session_id) VALUES ('x')",
+    ])
+      await assert.rejects(
+        second.query(statement),
+        (error) => ['42501', 'PT401'].includes(error.code),
+        statement,
+      );
+  }
+  const [row] = await transaction(second, async () => {
+    await second.query('SELECT tenancy.set_tenant_from_jwt($1)', [tokens.globex]);
+    return (await second.query(WHO)).rows;
+  });
+  assert.equal(row.tenant, 'globex', "and it does not stand in the way of the next one's own");
+  assert.ok(poisoned.has(row.pid), 'which ran on a connection that was left so');
+  await Promise.all([first.end(), second.end()]);
+});
+
+claim(
+  'without a token every statement on the tables is an error, whoever used the connection before',
+  async () => {
+    const client = await connect();
+    for (let i = 0; i < 6; i++) {
+      await transaction(client, async () =>
+        client.query('SELECT tenancy.set_tenant_from_jwt($1)', [tokens.acme]),
+      );
+      await assert.rejects(client.query('SELECT count(*) FROM agent.messages'), { code: '42501' });
+    }
+    await client.end();
+  },
+);
+
+claim(
+  'tenancyd works through the pooler with prepare_statements off: 200 requests, nothing crosses',
+  async () => {
+    const database = `postgresql://${world.role}:${world.password}@127.0.0.1:${port}/${world.database}`;
+    const server = await world.tenancyd({
+      storage: { database_url: database, prepare_statements: false, pool_size: 12 },
+    });
+    const pidsBefore = await world.value(
+      'SELECT count(*)::int FROM pg_stat_activity WHERE usename = $1',
+      world.role,
+    );
+    assert.ok(pidsBefore <= SERVER_CONNECTIONS);
+    const turn = async (i) => {
+      const tenant = TENANTS[i % 2];
+      const text = `${tenant} says ${i}`;
+      const body = chatBody(text, { session_id: `s${i % 5}`, stream: i % 3 === 0 });
+      const options = { token: tokens[tenant], body };
+      if (body.stream)
+        return assert.equal(
+          contentOf(await (await openStream(server.url, '/v1/chat/completions', options)).all()),
+          text,
+        );
+      const answer = await send(server.url, 'POST', '/v1/chat/completions', options);
+      assert.equal(answer.status, 200, answer.text);
+      return assert.equal(answer.json.choices[0].message.content, text);
+    };
+    const read = async (i) => {
+      const tenant = TENANTS[i % 2];
+      const { json } = await send(server.url, 'GET', `/v1/sessions/s${i % 5}`, { token: tokens[tenant] });
+      for (const message of json.messages ?? [])
+        assert.ok(message.content.startsWith(tenant), message.content);
+    };
+    for (let start = 0; start < 100; start += 25)
+      await Promise.all(Array.from({ length: 25 }, (_, i) => [turn(start + i), read(start + i)]).flat());
+    const mixed = await world.rows(
+      "SELECT tenant_id, count(*)::int AS count FROM agent.messages WHERE message ->> 'content' LIKE tenant_id || ' says %' GROUP BY 1 ORDER BY 1",
+    );
+    assert.deepEqual(mixed, [
+      { tenant_id: 'acme', count: 100 },
+      { tenant_id: 'globex', count: 100 },
+    ]);
+    assert.equal(await world.value('SELECT count(*)::int FROM agent.messages'), 200);
+    assert.ok(
+      (await world.value('SELECT count(*)::int FROM pg_stat_activity WHERE usename = $1', world.role)) <=
+        SERVER_CONNECTIONS,
+    );
+    assert.equal(await server.stop(), 0, 'it ends by itself when asked');
+    assert.equal(bouncer.outcome, undefined, 'the pooler is still there');
+  },
+);

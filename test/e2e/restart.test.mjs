@@ -1,0 +1,176 @@
+// The database goes away and comes back, politely and by a crash, while requests arrive. An answer is
+// right or it is an error; tenancyd itself is never restarted. This file stops the cluster that the
+// other files share, so it runs alone.
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import path from 'node:path';
+import { asServer } from './support/process.mjs';
+import { World, chatBody, claim } from './support/world.mjs';
+import { contentOf, openStream, send, until } from './support/wire.mjs';
+
+const WORKERS = 8;
+const bindir = execFileSync(
+  process.env.PG_CONFIG ?? `/usr/lib/postgresql/${process.env.PG_MAJOR ?? 15}/bin/pg_config`,
+  ['--bindir'],
+)
+  .toString()
+  .trim();
+
+const world = await World.create('restart');
+const server = await world.tenancyd({
+  model: { provider: 'echo', echo_delay_ms: 30 },
+  storage: { acquire_timeout_seconds: 1 },
+});
+const tokens = { acme: await world.token('acme', 'alice'), globex: await world.token('globex', 'bob') };
+
+/** pg_ctl, without blocking this process, which has to go on sending requests meanwhile. */
+async function control(...action) {
+  const { CLUSTER_DATA: data, CLUSTER_LOG: log } = process.env;
+  const [file, ...args] = asServer([path.join(bindir, 'pg_ctl'), '-D', data, '-l', log, '-w', ...action]);
+  const child = spawn(file, args, { cwd: '/', stdio: 'ignore' });
+  assert.equal(await new Promise((resolve) => child.once('exit', resolve)), 0, `pg_ctl ${action.join(' ')}`);
+}
+
+const get = (where, token) => send(server.url, 'GET', where, { token });
+const ready = () => until('tenancyd is ready again', async () => (await get('/readyz')).status === 200);
+
+/** One turn. True: answered, and rightly. False: refused or cut off, as it may be while the database is away. */
+async function turn(tenant, session, text, stream) {
+  const options = { token: tokens[tenant], body: chatBody(text, { session_id: session, stream }) };
+  let answer;
+  try {
+    answer = stream
+      ? await openStream(server.url, '/v1/chat/completions', options)
+      : await send(server.url, 'POST', '/v1/chat/completions', options);
+  } catch (error) {
+    assert.match(String(error.code), /ECONNRESET|ECONNREFUSED|EPIPE/);
+    return false;
+  }
+  if (answer.status !== 200) {
+    assert.equal(answer.status, 503);
+    assert.equal(answer.headers['retry-after'], '1');
+    return false;
+  }
+  if (!stream) {
+    assert.equal(answer.json.choices[0].message.content, text);
+    return true;
+  }
+  const frames = await answer.all();
+  assert.equal(frames.at(-1).data, '[DONE]');
+  const error = frames.at(-2).json.error;
+  if (error) assert.equal(error.code, 'unavailable');
+  else assert.equal(contentOf(frames), text);
+  return !error;
+}
+
+/** Reads without pause; a turn that waits for the database to come back is not refused, a read is. */
+async function read(mode, number, isOver, onRefusal) {
+  const tenant = ['acme', 'globex'][number % 2];
+  while (!isOver()) {
+    const answer = await get(`/v1/sessions/${mode}-${number}`, tokens[tenant]);
+    if (answer.status === 503) onRefusal();
+    else if (answer.status === 200)
+      assert.ok(answer.json.messages.every((message) => message.content.startsWith(tenant)));
+    else assert.equal(answer.status, 404, 'before the first turn');
+  }
+}
+
+/** Turns without pause until told to stop; the texts of those that were acknowledged. */
+async function work(mode, number, isOver, onRefusal) {
+  const tenant = ['acme', 'globex'][number % 2];
+  const outcome = { tenant, session: `${mode}-${number}`, acknowledged: [] };
+  for (let i = 0; !isOver(); i++) {
+    const text = `${tenant} turn ${i} of ${outcome.session}`;
+    if (await turn(tenant, outcome.session, text, i % 2 === 1)) outcome.acknowledged.push(text);
+    else onRefusal();
+  }
+  return outcome;
+}
+
+async function checkRecords({ tenant, session, acknowledged }) {
+  const { messages } = (await get(`/v1/sessions/${session}`, tokens[tenant])).json;
+  const asked = messages.filter((message) => message.role === 'user').map((message) => message.content);
+  assert.equal(new Set(asked).size, asked.length, 'no turn is on record twice');
+  for (const text of acknowledged) assert.ok(asked.includes(text), `acknowledged and lost: ${text}`);
+  assert.ok(asked.every((text) => text.startsWith(tenant)));
+  assert.ok(messages.every((message, i) => message.content === messages[i - (i % 2)].content));
+}
+
+for (const mode of ['fast', 'immediate'])
+  claim(
+    `a restart (${mode}) under load: right answers or 503, nothing acknowledged is lost, and service resumes`,
+    async () => {
+      const pid = server.pid;
+      let isOver = false;
+      let refused = 0;
+      const start = (kind, number) =>
+        kind(
+          mode,
+          number,
+          () => isOver,
+          () => (refused += 1),
+        );
+      const readers = [start(read, 0), start(read, 1)];
+      const workers = Array.from({ length: WORKERS }, (_, number) => start(work, number));
+      const count = () =>
+        world.value("SELECT count(*)::int FROM agent.turns WHERE status = 'ok'").catch(() => 0);
+      const before = await count();
+      await until('the load is on', async () => (await count()) > before + WORKERS);
+      await control('stop', '-m', mode);
+      await until('a read is refused', () => refused > 0);
+      await control('start');
+      await ready();
+      const resumed = await count();
+      await until('turns are recorded again', async () => (await count()) > resumed + 2 * WORKERS);
+      isOver = true;
+      await Promise.all(readers);
+      const outcomes = await Promise.all(workers);
+      for (const outcome of outcomes) await checkRecords(outcome);
+      assert.equal(server.outcome, undefined);
+      assert.equal(server.pid, pid);
+    },
+  );
+
+claim(
+  'while the database is away: alive, not ready, 503 with Retry-After; and back without a restart',
+  async () => {
+    await control('stop', '-m', 'fast');
+    try {
+      await until('readiness is withdrawn', async () => (await get('/readyz')).status === 503);
+      assert.equal((await get('/healthz')).status, 200);
+      assert.deepEqual((await get('/readyz')).json, { status: 'not ready' });
+      for (const where of ['/v1/traces', '/v1/agent-info', '/v1/sessions/fast-0']) {
+        const answer = await get(where, tokens.acme);
+        assert.deepEqual(
+          [answer.status, answer.json.error.code, answer.headers['retry-after']],
+          [503, 'unavailable', '1'],
+        );
+        assert.doesNotMatch(answer.text, /sock|connect|postgres/i, 'no word of what is behind');
+      }
+      assert.equal((await get('/v1/traces')).status, 401, 'no token is no token');
+    } finally {
+      await control('start');
+    }
+    await ready();
+    assert.equal((await get('/v1/traces', tokens.acme)).status, 200);
+    assert.equal(server.outcome, undefined);
+  },
+);
+
+claim('a turn that began before a restart and ends after it is on record', async () => {
+  const text = 'a long text whose pieces take longer than the database is away '.repeat(8);
+  const stream = await openStream(server.url, '/v1/chat/completions', {
+    token: tokens.acme,
+    body: chatBody(text, { session_id: 'bridge', stream: true }),
+  });
+  const frames = stream.all();
+  await control('restart', '-m', 'fast');
+  const all = await frames;
+  assert.equal(contentOf(all), text);
+  assert.equal(all.at(-2).json.usage.completion_tokens, Math.ceil(text.length / 4));
+  const session = (await get('/v1/sessions/bridge', tokens.acme)).json;
+  assert.deepEqual(
+    session.messages.map((message) => message.content),
+    [text, text],
+  );
+});

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# pg-regress.sh regress|isolation: PostgreSQL's own test drivers in a throw-away cluster; expects the
+# extension to be installed. Counts the drivers' "ok" and "FAILED" (version 15) or TAP lines (16 on).
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "$0")/../../scripts/lib.sh"
+cd "$ROOT"
+
+# "make installcheck" runs both drivers; the variable of the other is emptied.
+run_driver() {
+    local other=ISOLATION=
+    [[ $1 == regress ]] || other=REGRESS=
+    mkdir -p "build/$1"
+    export TENANCY_TEST_KEYS=$ROOT/build/check/keys # made by the tests' token issuer
+    scripts/with-cluster.sh make --no-print-directory installcheck "$other"
+}
+
+count() { grep -cE "$1" "$2" || true; }
+
+main() {
+    local log=build/check/$1-driver.log passed failed status=0
+    mkdir -p build/check
+    run_driver "$1" >"$log" 2>&1 || status=1
+    cat "$log"
+    passed=$(count '\.\.\. ok|^ok ' "$log")
+    failed=$(count '\.\.\. FAILED|^not ok ' "$log")
+    if [[ $failed -gt 0 ]]; then cat "build/$1/regression.diffs" || true; fi
+    if [[ $failed -eq 0 && ($status -ne 0 || $passed -eq 0) ]]; then failed=1; fi
+    printf '%s: %d passed, %d failed\n' "$1" "$passed" "$failed"
+    ((failed == 0))
+}
+
+[[ ${1:-} == regress || ${1:-} == isolation ]] || die "usage: pg-regress.sh regress|isolation"
+main "$1"

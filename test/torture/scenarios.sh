@@ -1,0 +1,192 @@
+# shellcheck shell=bash
+# The scenarios that one server is enough for. Each makes tenants of its own. LONG is 1 in a long run;
+# scaled SHORT LONG picks a number.
+
+scaled() { if ((LONG)); then echo "$2"; else echo "$1"; fi; }
+
+# Every way to give a turn up; a client picks one at random for each turn.
+MIX=settle,settle,abort,rollback,savepoint,unsettle,prepare,timeout,cancel,deferred,several,twice,meter,leave
+
+# race_round CLIENTS KIND LIMIT: a tenant whose first turns ever are those of the race.
+race_round() {
+    local name=race-$1-$2-$3-$ROUND
+    tenant "$name"
+    case $2 in
+        requests) sql -c "SELECT tenancy.set_rate_limit('$name', 1, burst => $3)" ;;
+        money) budget "$name" day "$3" ;;
+        subject) budget "$name" day 1000000 && budget "$name" total "$3" subject ;;
+        turns) sql -c "SELECT tenancy.set_rate_limit('$name', max_concurrent => $3)" ;;
+    esac >/dev/null
+    echo "$name $1 $(token_of "$name")"
+}
+
+# All clients at once, on limits that fewer can have than want: exactly as many are admitted.
+scenario_race() {
+    local clients kind limit name admitted peak
+    for ((ROUND = 1; ROUND <= $(scaled 1 12); ROUND++)); do
+        for clients in 64 150; do
+            for kind in requests money turns $(scaled '' subject); do
+                for limit in 1 100; do race_round "$clients" "$kind" "$limit"; done
+            done
+        done >"$TORTURE/rounds"
+        echo "round $ROUND" >"$TORTURE/race.counts"
+        "$CLIENT" race 150 "$TORTURE/race.log" <"$TORTURE/rounds" >"$TORTURE/admitted"
+        while read -r name admitted peak; do
+            limit=${name%-*} limit=${limit##*-}
+            check "$name: of all clients at once exactly $limit are admitted (I1, I8)" \
+                equals "$admitted $peak" "$limit $limit"
+        done <"$TORTURE/admitted"
+    done
+    settled race race-150-turns-100-1
+}
+
+# Turns given up in every way: rolled back, whole or to a savepoint, timed out, cancelled, not prepared.
+scenario_giving_up() {
+    tenant mix
+    tenant mix-small
+    budget mix day 1000000
+    budget mix-small total 30
+    budget mix-small hour 8 session
+    load mix "$(scaled 12 64)" "$(scaled 5 60)" $MIX 20 mix mix-small
+    check "giving up: a live instance's turns are left alone by every sweep" \
+        no_rows "SELECT turn_id FROM agent.usage WHERE late"
+    settled mix mix mix-small
+}
+
+# Turns that take a while, and fewer places than clients.
+scenario_turns_at_a_time() {
+    tenant places
+    sql -c "SELECT tenancy.set_rate_limit('places', max_concurrent => 6)" >/dev/null
+    load places "$(scaled 16 150)" "$(scaled 2 20)" run,run,run,rollback,timeout 0 places
+    check "turns at a time: six of six places were taken, never more (I1, I8)" \
+        equals "$(sed -n 's/.*peak=//p' "$TORTURE/places.counts")" 6
+    settled places places
+}
+
+# Limits set below what is spent, and above it again, under load.
+scenario_limits_moved() {
+    local before after i
+    tenant moved
+    budget moved total 1000000
+    load moved "$(scaled 8 32)" "$(scaled 5 30)" settle,abort,rollback,unsettle 0 moved &
+    local loader=$!
+    for ((i = 1; i <= $(scaled 2 10); i++)); do
+        sleep 0.8
+        budget moved total 0
+        sleep 0.3 # turns that were admitted by the old limit are at most being committed
+        before=$(admissions moved)
+        sleep 0.5
+        after=$(admissions moved)
+        check "limit moved below the spend: nobody is admitted, round $i" equals "$after" "$before"
+        budget moved total 1000000
+        sleep 0.7
+        check "limit raised again: turns are admitted, round $i" between "$(admissions moved)" $((before + 1)) 1000000000
+    done
+    wait $loader
+    settled moved moved
+}
+admissions() { sql -c "SELECT count(*) FROM agent.turns WHERE tenant_id = '$1'"; }
+
+# kill_backend: kill -9 of one random session of the application. The postmaster then ends all others
+# and starts with empty shared memory.
+kill_backend() {
+    local victim
+    victim=$(pgrep -P "$(cluster_pid)" -f ' regress_app ' | shuf -n 1) || return 0
+    [[ -z $victim ]] || kill -9 "$victim" 2>/dev/null || true
+}
+
+scenario_backends_killed() {
+    local end kills=0 who tenants=(killed-1 killed-2 killed-3)
+    for who in "${tenants[@]}"; do
+        tenant "$who"
+        budget "$who" total 1000000
+        budget "$who" day 100000 session
+    done
+    load killed "$(scaled 12 64)" "$(scaled 8 120)" settle,settle,abort,rollback,unsettle,leave,meter 5 "${tenants[@]}" &
+    local loader=$!
+    end=$((SECONDS + $(scaled 7 118)))
+    while ((SECONDS < end)); do
+        sleep 0.9
+        kill_backend
+        kills=$((kills + 1))
+    done
+    wait $loader
+    wait_until 20 is_up
+    check "backends killed: sessions were killed under load" between $kills 4 1000
+    settled killed "${tenants[@]}"
+}
+is_up() { sql -c "SELECT 1" >/dev/null 2>&1; }
+
+# The windows of a turn are those it was admitted in, whenever it ends. The server is restarted
+# between, so that the counters come from rows.
+scenario_windows() {
+    local old new claim exceptions
+    tenant window
+    budget window day 2
+    budget window hour 2
+    budget window month 1000
+    old=$(begin_turn window)
+    sql -c "UPDATE agent.turns SET started_at = date_trunc('day', now(), 'UTC') - interval '1 second' WHERE tenant_id = 'window'"
+    restart fast
+    new=$(begin_turn window)
+    check "windows: a hold of yesterday leaves today's budget whole" equals "${new%% *}" 200
+    check "windows: and the second turn of today fits too" equals "$(begin_turn window | cut -d' ' -f1)" 200
+    check "windows: but not a third" equals "$(begin_turn window)" "429 budget_held"
+    check "windows: a turn of yesterday settles today" equals "$(end_turn "${old#* }")" 200
+    check "windows: into yesterday's window" no_rows "SELECT * FROM agent.usage
+        WHERE tenant_id = 'window' AND admitted_at >= date_trunc('day', now(), 'UTC')"
+    check "windows: counters equal the ledger on both sides (I4)" counters_equal_ledger
+    check "windows: a turn of today settles" equals "$(end_turn "${new#* }" 40)" 200
+    check "windows: which makes no room for a third" equals "$(begin_turn window)" "429 budget_held"
+    check "windows: counters equal the ledger after all (I4)" counters_equal_ledger
+    sql -f "$ROOT/test/torture/windows.sql" >"$TORTURE/windows.out"
+    while IFS='|' read -r claim exceptions; do
+        check "windows: $claim" equals "$exceptions" ""
+    done <"$TORTURE/windows.out"
+}
+
+# With room for 64 counters and hundreds in use, counters are dropped and rebuilt all the time.
+scenario_few_slots() {
+    local blocked
+    restart fast "tenancy.max_slots = 64"
+    tenant crowd-1
+    tenant crowd-2
+    budget crowd-1 total 1000000
+    budget crowd-2 total 1000000
+    budget crowd-1 day 3 session
+    budget crowd-2 day 3 session
+    load crowd "$(scaled 12 64)" "$(scaled 6 60)" settle,settle,abort,rollback,unsettle,twice 300 crowd-1 crowd-2
+    check "few slots: counters were dropped and rebuilt" between "$(sql -c "SELECT count(*) FROM tenancy.slots()")" 1 64
+    settled crowd crowd-1
+    rebuild_waits
+    restart fast
+}
+
+# Turns of more sessions than there is room for counters, each in a transaction of its own.
+turn_over_counters() {
+    local n
+    for ((n = 0; n < 80; n++)); do
+        echo "SELECT agent.begin_turn('$(token_of crowd-2)', '{\"model\": \"m\", \"max_tokens\": 1, \"session_id\": \"over-$n\", \"messages\": [{\"role\": \"user\", \"content\": \"x\"}]}') \\g /dev/null"
+    done | as_app -v ON_ERROR_STOP=0 2>/dev/null
+}
+
+# A transaction with a hold is open while its tenant's counters are dropped: whoever rebuilds them waits.
+rebuild_waits() {
+    tenant waits
+    budget waits total 1
+    mkfifo "$TORTURE/open"
+    as_app <"$TORTURE/open" >"$TORTURE/open.out" &
+    local holder=$!
+    exec 8>"$TORTURE/open"
+    echo "BEGIN; SELECT status FROM agent.begin_turn('$(token_of waits)', '{\"model\": \"m\", \"max_tokens\": 100, \"messages\": [{\"role\": \"user\", \"content\": \"x\"}]}');" >&8
+    wait_until 10 test -s "$TORTURE/open.out"
+    turn_over_counters
+    check "few slots: the counter of an open transaction was dropped" no_rows "SELECT * FROM tenancy.slots() WHERE tenant_id = 'waits' AND budget_id <> 0"
+    blocked=$(PGOPTIONS='-c statement_timeout=700ms' begin_turn waits 2>&1) || true
+    check "few slots: a rebuild waits for a transaction that holds" grep -q 'statement timeout' <<<"$blocked"
+    echo 'COMMIT;' >&8
+    exec 8>&-
+    wait $holder
+    check "few slots: and then counts its hold (I1)" equals "$(begin_turn waits)" "429 budget_held"
+    check "few slots: counters equal the ledger (I4)" counters_equal_ledger
+}
