@@ -63,28 +63,57 @@ async function turn(tenant, session, text, stream) {
   return !error;
 }
 
-/** Reads without pause; a turn that waits for the database to come back is not refused, a read is. */
-async function read(mode, number, isOver, onRefusal) {
-  const tenant = ['acme', 'globex'][number % 2];
-  while (!isOver()) {
-    const answer = await get(`/v1/sessions/${mode}-${number}`, tokens[tenant]);
-    if (answer.status === 503) onRefusal();
-    else if (answer.status === 200)
-      assert.ok(answer.json.messages.every((message) => message.content.startsWith(tenant)));
-    else assert.equal(answer.status, 404, 'before the first turn');
+/** Requests without pause from several clients, until stop(). */
+class Load {
+  constructor(name) {
+    this.name = name;
+    this.isOver = false;
+    this.refused = 0;
+    const readers = [0, 1].map((number) => this.read(number));
+    const workers = Array.from({ length: WORKERS }, (_, number) => this.work(number));
+    this.done = Promise.all([...readers, ...workers]);
+    this.done.catch((error) => (this.failure = error)); // stop() tells; until then it is nobody's
   }
-}
 
-/** Turns without pause until told to stop; the texts of those that were acknowledged. */
-async function work(mode, number, isOver, onRefusal) {
-  const tenant = ['acme', 'globex'][number % 2];
-  const outcome = { tenant, session: `${mode}-${number}`, acknowledged: [] };
-  for (let i = 0; !isOver(); i++) {
-    const text = `${tenant} turn ${i} of ${outcome.session}`;
-    if (await turn(tenant, outcome.session, text, i % 2 === 1)) outcome.acknowledged.push(text);
-    else onRefusal();
+  /** Reads; a turn that waits for the database to come back is not refused, a read is. */
+  async read(number) {
+    const tenant = ['acme', 'globex'][number % 2];
+    while (!this.isOver) {
+      const answer = await get(`/v1/sessions/${this.name}-${number}`, tokens[tenant]);
+      if (answer.status === 503) this.refused += 1;
+      else if (answer.status === 404) assert.equal(this.name, answer.json.detail.match(/Session (\w+)-/)[1]);
+      else {
+        assert.equal(answer.status, 200, answer.text);
+        assert.ok(answer.json.messages.every((message) => message.content.startsWith(tenant)));
+      }
+    }
   }
-  return outcome;
+
+  /** Turns; gives the texts of those that were acknowledged. */
+  async work(number) {
+    const tenant = ['acme', 'globex'][number % 2];
+    const outcome = { tenant, session: `${this.name}-${number}`, acknowledged: [] };
+    for (let i = 0; !this.isOver; i++) {
+      const text = `${tenant} turn ${i} of ${outcome.session}`;
+      if (await turn(tenant, outcome.session, text, i % 2 === 1)) outcome.acknowledged.push(text);
+      else this.refused += 1;
+    }
+    return outcome;
+  }
+
+  /** Waits for `check`, but not on when a client got a wrong answer. */
+  until(what, check) {
+    return until(what, () => {
+      if (this.failure) throw this.failure;
+      return check();
+    });
+  }
+
+  /** The outcomes of the workers; throws what a client complained about. */
+  async stop() {
+    this.isOver = true;
+    return (await this.done).filter((outcome) => outcome !== undefined);
+  }
 }
 
 async function checkRecords({ tenant, session, acknowledged }) {
@@ -96,37 +125,27 @@ async function checkRecords({ tenant, session, acknowledged }) {
   assert.ok(messages.every((message, i) => message.content === messages[i - (i % 2)].content));
 }
 
+async function restartUnderLoad(mode, context) {
+  const load = new Load(mode);
+  context.after(() => load.stop().catch(() => {}));
+  const count = () => world.value("SELECT count(*)::int FROM agent.turns WHERE status = 'ok'").catch(() => 0);
+  const before = await count();
+  await load.until('the load is on', async () => (await count()) > before + WORKERS);
+  await control('stop', '-m', mode);
+  await load.until('a request is refused', () => load.refused > 0).finally(() => control('start'));
+  await ready();
+  const resumed = await count();
+  await load.until('turns are recorded again', async () => (await count()) > resumed + 2 * WORKERS);
+  for (const outcome of await load.stop()) await checkRecords(outcome);
+}
+
 for (const mode of ['fast', 'immediate'])
   claim(
-    `a restart (${mode}) under load: right answers or 503, nothing acknowledged is lost, and service resumes`,
-    async () => {
+    `a restart (${mode}) under load: right answers or 503, nothing acknowledged is lost`,
+    async (context) => {
       const pid = server.pid;
-      let isOver = false;
-      let refused = 0;
-      const start = (kind, number) =>
-        kind(
-          mode,
-          number,
-          () => isOver,
-          () => (refused += 1),
-        );
-      const readers = [start(read, 0), start(read, 1)];
-      const workers = Array.from({ length: WORKERS }, (_, number) => start(work, number));
-      const count = () =>
-        world.value("SELECT count(*)::int FROM agent.turns WHERE status = 'ok'").catch(() => 0);
-      const before = await count();
-      await until('the load is on', async () => (await count()) > before + WORKERS);
-      await control('stop', '-m', mode);
-      await until('a read is refused', () => refused > 0);
-      await control('start');
-      await ready();
-      const resumed = await count();
-      await until('turns are recorded again', async () => (await count()) > resumed + 2 * WORKERS);
-      isOver = true;
-      await Promise.all(readers);
-      const outcomes = await Promise.all(workers);
-      for (const outcome of outcomes) await checkRecords(outcome);
-      assert.equal(server.outcome, undefined);
+      await restartUnderLoad(mode, context);
+      assert.equal(server.outcome, undefined, 'service resumed without a restart of tenancyd');
       assert.equal(server.pid, pid);
     },
   );

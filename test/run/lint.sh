@@ -13,7 +13,7 @@ JOBS=2
 tidy_all() {
     mkdir -p build/check/tidy
     { cat .clang-tidy test/run/tidy.sh && scripts/sources.sh | grep '\.hpp$' | xargs cat; } >build/check/tidy/common
-    scripts/sources.sh cpp | xargs -P "$JOBS" -n 1 test/run/tidy.sh
+    scripts/sources.sh cpp | xargs -P "$JOBS" -n 1 test/run/tidy.sh | tee build/check/tidy.log
 }
 
 formatted() { scripts/sources.sh | xargs clang-format-14 --dry-run -Werror; }
