@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kMaxRequestsPerConnection = 10000;
 constexpr std::chrono::milliseconds kIdleSlice{100};
+constexpr std::chrono::seconds kFirstRequestGrace{1};
 
 // The library reads and writes through this. It skips header lines that end in a bare LF, where a
 // relay in front of us may read them: so while the head is read, such a line ends the connection.
@@ -181,19 +182,24 @@ private:
 
     void serve(int descriptor) {
         Socket socket(descriptor, limits_.write_timeout);
-        for (std::size_t served = 1; wait_for_request(socket); ++served)
+        for (std::size_t served = 1; wait_for_request(socket, served == 1); ++served)
             if (!serve_one(socket, served >= kMaxRequestsPerConnection))
                 break;
         socket.close_gently();
     }
 
     // False when there is no further request: closed, idle for too long, or others need the thread.
-    bool wait_for_request(Socket &socket) {
-        const auto deadline = Socket::Clock::now() + limits_.keep_alive_timeout;
-        while (!socket.wait_readable(kIdleSlice))
-            if (Socket::Clock::now() >= deadline || acceptor_.is_stopping() ||
-                acceptor_.waiting() > 0)
+    // Who has just connected gets a moment for the first one even then: it was never answered.
+    bool wait_for_request(Socket &socket, bool is_first) {
+        const auto now = Socket::Clock::now();
+        const auto deadline = now + limits_.keep_alive_timeout;
+        const auto grace = is_first ? now + kFirstRequestGrace : now;
+        while (!socket.wait_readable(kIdleSlice)) {
+            const auto elapsed = Socket::Clock::now();
+            const bool is_needed = acceptor_.waiting() > 0 && elapsed >= grace;
+            if (elapsed >= deadline || acceptor_.is_stopping() || is_needed)
                 return false;
+        }
         return socket.is_peer_there();
     }
 

@@ -9,6 +9,7 @@ CREATE TABLE agent.turns (
     token_id_hash bytea,
     request_id text,
     session_id text COLLATE "C" CHECK (session_id ~ '^[A-Za-z0-9_-]{1,128}$'),
+    session_created_at timestamptz,
     trace_id text COLLATE "C" NOT NULL,
     model text,
     model_label text,
@@ -41,6 +42,8 @@ COMMENT ON TABLE agent.turns IS
     'An ended turn stays, so that a retry of end_turn is recognised';
 COMMENT ON COLUMN agent.turns.ticket_hash IS
     'SHA-256 of the ticket; the ticket itself is nowhere in the database. Not readable by the application role';
+COMMENT ON COLUMN agent.turns.session_created_at IS
+    'Which session of that id: one that was deleted and made again is another conversation';
 COMMENT ON COLUMN agent.turns.model IS 'The model the server is about to run';
 COMMENT ON COLUMN agent.turns.model_label IS 'The model name the client wrote: echoed, never priced';
 COMMENT ON COLUMN agent.turns.input IS 'The new messages of the request, until the turn ends';

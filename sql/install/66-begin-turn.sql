@@ -112,6 +112,7 @@ DECLARE
     turn tenancy.turn_scope;
     admitted record;
     is_bounded boolean;
+    session_born timestamptz;
 BEGIN
     model := left(coalesce(nullif(current_setting('tenancy.model', true), ''), model_label), 256);
     IF octet_length(model) > 256 THEN
@@ -132,14 +133,17 @@ BEGIN
     -- Only now: a refused request leaves no session behind.
     INSERT INTO agent.sessions (tenant_id, session_id, created_at)
     SELECT tenant, session_id, turn.admitted_at WHERE session_id IS NOT NULL ON CONFLICT DO NOTHING;
+    -- A statement of its own, so that it sees the row of whoever was first.
+    SELECT s.created_at INTO session_born FROM agent.sessions AS s
+    WHERE s.tenant_id = tenant AND s.session_id = turn.session_id;
     INSERT INTO agent.turns (
-        tenant_id, turn_id, ticket_hash, subject, issuer, token_id_hash, request_id, session_id, trace_id, model,
-        model_label, stream, input, instance_id, started_at, dispatched_at, deadline,
+        tenant_id, turn_id, ticket_hash, subject, issuer, token_id_hash, request_id, session_id, session_created_at,
+        trace_id, model, model_label, stream, input, instance_id, started_at, dispatched_at, deadline,
         hold_picodollars, hold_tokens, input_token_bound, rate_tokens)
     VALUES (
         tenant, turn_id, sha256(convert_to(ticket, 'UTF8')), turn.subject, tenancy.current_issuer(),
         sha256(convert_to(tenancy.current_claims() ->> 'jti', 'UTF8')),
-        left(nullif(current_setting('tenancy.request_id', true), ''), 128), session_id, trace_id, model,
+        left(nullif(current_setting('tenancy.request_id', true), ''), 128), session_id, session_born, trace_id, model,
         left(model_label, 256), coalesce(stream, false), input,
         left(nullif(current_setting('tenancy.instance_id', true), ''), 128), turn.admitted_at, turn.admitted_at,
         turn.admitted_at + make_interval(secs => current_setting('tenancy.turn_deadline')::int),

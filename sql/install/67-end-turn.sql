@@ -33,7 +33,7 @@ COMMENT ON FUNCTION agent.invalid_result(jsonb) IS
     'What is wrong with the result of a turn, as the detail of a 422 answer; NULL when nothing is';
 REVOKE ALL ON FUNCTION agent.invalid_result(jsonb) FROM PUBLIC;
 
--- A session created after the turn began is another conversation under the same id.
+-- A session that was deleted and made again is another conversation under the same id.
 CREATE FUNCTION agent.append_messages(turn agent.turns, message jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -43,7 +43,7 @@ DECLARE
 BEGIN
     UPDATE agent.sessions AS s
     SET next_seq = s.next_seq + jsonb_array_length(fresh), updated_at = clock_timestamp()
-    WHERE s.tenant_id = turn.tenant_id AND s.session_id = turn.session_id AND s.created_at <= turn.started_at
+    WHERE s.tenant_id = turn.tenant_id AND s.session_id = turn.session_id AND s.created_at = turn.session_created_at
     RETURNING s.next_seq - jsonb_array_length(fresh) INTO start;
     INSERT INTO agent.messages (tenant_id, session_id, seq, turn_id, message)
     SELECT turn.tenant_id, turn.session_id, start + m.n - 1, turn.turn_id, m.message

@@ -8,15 +8,23 @@ cd "$ROOT"
 
 # "make installcheck" runs both drivers; the variable of the other is emptied.
 run_driver() {
-    local other=ISOLATION=
+    local other=ISOLATION= CLUSTER_CONF=${CLUSTER_CONF:-}
     [[ $1 == regress ]] || other=REGRESS=
     mkdir -p "build/$1"
     export TENANCY_TEST_KEYS=$ROOT/build/check/keys # made by the tests' token issuer
+    [[ $1 == regress ]] || CLUSTER_CONF=$(spec_settings)
+    export CLUSTER_CONF
     local options=
     # A specification cannot call a program: its token and keys come in as settings.
     [[ $1 == regress ]] ||
         options="-c test.token=$(test/tools/issuer.sh token acme alice) -c test.jwks=$(test/tools/issuer.sh jwks)"
     scripts/with-cluster.sh env PGOPTIONS="$options" make --no-print-directory installcheck "$other"
+}
+
+# Specs cannot call the token issuer: they read its key set and a token from settings of the cluster.
+spec_settings() {
+    printf "test.jwks = '%s'\ntest.token = '%s'\n" \
+        "$(test/tools/issuer.sh jwks)" "$(test/tools/issuer.sh token acme alice)"
 }
 
 count() { grep -cE "$1" "$2" || true; }

@@ -152,7 +152,7 @@ void Client::with_timeout(const std::string &token) {
         return;
     if (begin(token, turn))
         (void)session_.ask(kEnd, {turn.ticket, result_of("ok", kTurnTokens)});
-    (void)ran("SET statement_timeout = 0");
+    (void)ran("RESET statement_timeout");
     if (!turn.ticket.empty())
         settle(turn, kTurnTokens);
 }
@@ -197,7 +197,7 @@ void Client::prepare(const std::string &token) {
     const Answer answer = session_.ask("PREPARE TRANSACTION 'turn'");
     if (is_held && answer.ok())
         log_.write("wrong", "a transaction with a hold was prepared");
-    (void)ran("ROLLBACK");
+    (void)ran(answer.ok() ? "ROLLBACK PREPARED 'turn'" : "ROLLBACK");
 }
 
 // A deferred constraint fails after everything else has gone well.

@@ -15,11 +15,12 @@ done
 
 ALL=(race giving_up turns_at_a_time limits_moved backends_killed server_killed windows few_slots edges attack promotion)
 
-# Many connections, two-phase commit to be refused, and a quick start after a crash.
+# Many connections, two-phase commit to be refused, a quick start after a crash, and an end to waiting.
 SETTINGS="fsync = on
 max_connections = 220
 max_prepared_transactions = 8
 recovery_init_sync_method = syncfs
+statement_timeout = 60s
 log_min_error_statement = panic
 include_if_exists = 'torture.conf'"
 
