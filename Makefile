@@ -36,7 +36,8 @@ demo:           ## tour of the isolation: everything that must be refused, tried
 
 check: deps-check ## run every test suite; the last line is "N passed, N failed"
 	@scripts/check.sh
-bench: deps-check ## measure
+bench: deps-check ## build, install and measure
+	@scripts/build.sh
 	@test/bench/run.sh
 fuzz:           ## fuzz the parsers, SECONDS=60 each
 	$(MAKE) --no-print-directory -C test/fuzz run SECONDS=$(or $(SECONDS),60)

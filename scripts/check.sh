@@ -70,11 +70,7 @@ interrupted() {
 
 # Everything below tests this very build, installed.
 build_and_install() {
-    local log=$LOGS/build.log config=${PG_CONFIG:-$(pg_bin)/pg_config}
-    say "building and installing (log: $log)"
-    make --no-print-directory -j"$(nproc)" all server >"$log" 2>&1 &&
-        as_root make --no-print-directory install PG_CONFIG="$config" >>"$log" 2>&1 && return
-    report_failure build 1 "$log"
+    scripts/build.sh && return
     say "0 passed, 1 failed"
     exit 1
 }

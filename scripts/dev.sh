@@ -13,34 +13,6 @@ for part in cluster dev-issuer dev-state dev-database dev-server dev-usage; do
     source "$ROOT/scripts/$part.sh"
 done
 
-build() {
-    local log=$ROOT/build/build.log
-    mkdir -p "$ROOT/build"
-    say "building the extension and tenancyd (log: build/build.log)"
-    make -C "$ROOT" --no-print-directory -j"$(nproc)" all server >"$log" 2>&1 && return
-    show_tail "$log" 40
-    die "the build failed; its log is $log"
-}
-
-# Installs the extension into PostgreSQL's directories, unless the same files are there already.
-install_extension() {
-    local config=${PG_CONFIG:-/usr/lib/postgresql/$PG_MAJOR/bin/pg_config} lib share
-    lib=$("$config" --pkglibdir)
-    share=$("$config" --sharedir)/extension
-    if ! is_installed "$lib" "$share"; then
-        say "installing the extension into $lib and $share"
-        as_root make -C "$ROOT" --no-print-directory install PG_CONFIG="$config" >>"$ROOT/build/build.log" 2>&1 ||
-            die "could not install the extension; see build/build.log"
-    fi
-}
-is_installed() {
-    local file
-    cmp -s "$ROOT/pg_tenancy.so" "$1/pg_tenancy.so" || return 1
-    for file in "$ROOT"/extension/*.control "$ROOT"/sql/pg_tenancy--*.sql; do
-        cmp -s "$file" "$2/${file##*/}" || return 1
-    done
-}
-
 lock() {
     exec 9>"$STATE/lock"
     flock -w 90 9 || die "another make run, up or down is still at work in $ROOT"
@@ -57,8 +29,7 @@ foreground_gone() { ! foreground_pid >/dev/null; }
 
 prepare() {
     "$ROOT/scripts/deps.sh" run
-    build
-    install_extension
+    "$ROOT/scripts/build.sh"
     set_state_paths
     make_state_dirs
     lock
@@ -189,7 +160,6 @@ cmd_reset() {
 
 main() {
     forget_libpq_environment
-    unset MAKEFLAGS MFLAGS MAKELEVEL
     case ${1:-} in
         run | up | down | reset) "cmd_$1" ;;
         *) die "usage: dev.sh run|up|down|reset" ;;

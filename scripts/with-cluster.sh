@@ -33,13 +33,15 @@ main() {
     [[ $# -gt 0 ]] || die "usage: with-cluster.sh COMMAND [ARGUMENT...]"
     forget_libpq_environment
     COMMAND_PID=
-    WORK=$(mktemp -d "${TMPDIR:-/tmp}/pg_tenancy.XXXXXX")
+    local temp=${TMPDIR:-/tmp}
+    as_server test -x "$temp" || temp=/tmp # root's own TMPDIR may be closed to the server's user
+    WORK=$(mktemp -d "$temp/pg_tenancy.XXXXXX")
     CLUSTER_DATA=$WORK/data CLUSTER_SOCKET=$WORK/socket CLUSTER_LOG=$WORK/postgresql.log
     trap cleanup EXIT
     trap 'exit 130' INT
     trap 'exit 143' TERM HUP
     if is_root; then chown "$SERVER_OS_USER:" "$WORK"; fi
-    socket_path_fits "$CLUSTER_SOCKET" || die "TMPDIR=$TMPDIR is too long a path for a unix socket; set a shorter one"
+    socket_path_fits "$CLUSTER_SOCKET" || die "TMPDIR=$temp is too long a path for a unix socket; set a shorter one"
     private_dir "$CLUSTER_SOCKET"
     CLUSTER_PORT=$(free_port "$WORK")
     cluster_init --no-sync
