@@ -7,8 +7,8 @@ export PG_MAJOR PG_CONFIG
 
 PGXS_MAKE = $(MAKE) --no-print-directory -f pgxs.mk
 
-.PHONY: all help deps deps-check run up down reset token demo check bench fuzz lint format \
-        server install install-server uninstall installcheck clean
+.PHONY: all help deps deps-check run up down reset token demo check bench bench-limits torture \
+        fuzz lint format server install install-server uninstall installcheck clean
 
 all:            ## build the extension (the default; needs no server libraries)
 	@$(PGXS_MAKE) all
@@ -39,6 +39,12 @@ check: deps-check ## run every test suite; the last line is "N passed, N failed"
 bench: deps-check ## build, install and measure
 	@scripts/build.sh
 	@test/bench/run.sh
+bench-limits: deps-check ## the same for rates and budgets
+	@scripts/build.sh
+	@test/bench/limits.sh
+torture: deps-check ## ten minutes of kill -9, restarts and races on rates and budgets
+	@scripts/build.sh
+	@test/torture/run.sh long
 fuzz:           ## fuzz the parsers, SECONDS=60 each
 	$(MAKE) --no-print-directory -C test/fuzz run SECONDS=$(or $(SECONDS),60)
 lint:           ## formatting, clang-tidy, cppcheck, shellcheck
