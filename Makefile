@@ -5,13 +5,13 @@ PG_MAJOR  ?= 15
 PG_CONFIG ?= /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
 export PG_MAJOR PG_CONFIG
 
-PGXS_MAKE = $(MAKE) --no-print-directory -f pgxs.mk
+PGXS_MK = --no-print-directory -f pgxs.mk
 
 .PHONY: all help deps deps-check run up down reset token demo check bench bench-limits torture \
         fuzz lint format server install install-server uninstall installcheck clean
 
 all:            ## build the extension (the default; needs no server libraries)
-	@$(PGXS_MAKE) all
+	@$(MAKE) $(PGXS_MK) all
 
 help:           ## print this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -55,14 +55,14 @@ format:         ## rewrite the C++ files in the house format
 server:         ## build the HTTP server, build/tenancyd
 	$(MAKE) --no-print-directory -C server
 install:        ## install the extension into PostgreSQL's directories (needs root)
-	@$(PGXS_MAKE) install
+	@$(MAKE) $(PGXS_MK) install
 install-server: server ## install tenancyd into PREFIX=/usr/local (needs root)
 	install -D -m 0755 build/tenancyd $(DESTDIR)$(or $(PREFIX),/usr/local)/bin/tenancyd
 uninstall:      ## remove the extension from PostgreSQL's directories (needs root)
-	@$(PGXS_MAKE) uninstall
+	@$(MAKE) $(PGXS_MK) uninstall
 installcheck:   ## PostgreSQL's regression tests against a running server that has it preloaded (PGHOST PGPORT)
-	@$(PGXS_MAKE) installcheck
+	@$(MAKE) $(PGXS_MK) installcheck
 clean:          ## remove what was built; the development data in .run stays
 	@for part in server test/unit test/fuzz; do \
 	    if grep -qs '^clean:' $$part/Makefile; then $(MAKE) --no-print-directory -C $$part clean; fi; done
-	@$(PGXS_MAKE) clean
+	@$(MAKE) $(PGXS_MK) clean

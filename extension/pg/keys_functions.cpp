@@ -16,7 +16,6 @@ namespace {
 
 constexpr int kColumns = 5; // kid, thumbprint, algorithm, public_jwk, skipped
 constexpr std::size_t kTicketBytes = 32;
-constexpr std::size_t kMaxJwksBytes = 256 * 1024;
 
 // One key of a set as five C strings, nullptr = NULL. Plain data, in the caller's memory context.
 struct KeyLine {
@@ -91,7 +90,7 @@ PG_FUNCTION_INFO_V1(pgt_random_ticket);
 
 Datum pgt_parse_jwks(PG_FUNCTION_ARGS) {
     InitMaterializedSRF(fcinfo, 0);
-    if (toast_raw_datum_size(PG_GETARG_DATUM(0)) > kMaxJwksBytes + VARHDRSZ)
+    if (toast_raw_datum_size(PG_GETARG_DATUM(0)) > core::kMaxJwksBytes + VARHDRSZ)
         raise_bad_jwks(core::Code::jwks_too_large);
     const char *json = text_to_cstring(PG_GETARG_TEXT_PP(0));
     const auto outcome = boundary::run([&] { return read_jwks(json); });

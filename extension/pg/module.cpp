@@ -12,11 +12,11 @@ extern "C" {
 
 PG_MODULE_MAGIC;
 
-void _PG_init();
+void _PG_init(); // NOLINT: the name PostgreSQL calls
 
 // Runs in the postmaster only: settings must be there before the first session is, or their names
 // could be taken by placeholders that anyone may set.
-void _PG_init() {
+void _PG_init() { // NOLINT
     if (!process_shared_preload_libraries_in_progress)
         ereport(
             ERROR,

@@ -25,7 +25,7 @@ CREATE FUNCTION pg_temp.result(tokens numeric) RETURNS jsonb LANGUAGE sql AS $$
 -- The ledger, by hand.
 BEGIN;
 SELECT tenancy.set_tenant_from_jwt(:'token') \g /dev/null
-SELECT pg_temp.refused(verb || ' ' || t, format(verb, t)) FROM
+SELECT pg_temp.refused(format(verb, t), format(verb, t)) FROM
     (VALUES ('DELETE FROM %s'), ('TRUNCATE %s'), ('INSERT INTO %s DEFAULT VALUES'), ('LOCK TABLE %s'), ('ALTER TABLE %s DISABLE TRIGGER ALL'),
         ('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY'), ('DROP TABLE %s'), ('CREATE INDEX ON %s ((1))'), ('CREATE RULE r AS ON INSERT TO %s DO INSTEAD NOTHING')) v (verb),
     (VALUES ('agent.usage'), ('agent.turns'), ('agent.audit_log'), ('tenancy.budgets'), ('tenancy.prices'), ('tenancy.rate_limits'), ('tenancy.tenants')) t (t);
@@ -35,7 +35,6 @@ SELECT pg_temp.refused(s, s) FROM (VALUES
     ('UPDATE tenancy.budgets SET limit_picodollars = 9000000000000000000'), ('UPDATE tenancy.prices SET output = 0'),
     ('SELECT ticket_hash FROM agent.turns'), ('SELECT instance_id FROM agent.turns'), ('SELECT 1 FROM agent.turns FOR UPDATE'), ('SELECT 1 FROM agent.usage FOR SHARE'),
     ('SELECT * FROM tenancy.budgets'), ('SELECT * FROM tenancy.prices'), ('COPY agent.usage (cost_picodollars) FROM ''/dev/null'''),
-    ('LOCK TABLE agent.sessions IN ACCESS EXCLUSIVE MODE'), ('LOCK TABLE agent.feedback IN SHARE MODE'),
     ('CREATE SCHEMA mine'), ('CREATE TABLE public.mine ()'), ('CREATE TABLE agent.mine ()'), ('CREATE FUNCTION tenancy.require(boolean, text, text) RETURNS void LANGUAGE sql AS '''''),
     ('CREATE FUNCTION pg_temp.fill(text, bigint, text, timestamptz, bigint, bigint, bigint, bigint) RETURNS void LANGUAGE c AS ''$libdir/pg_tenancy'', ''pgt_slot_fill'''),
     ('ALTER ROLE regress_app SUPERUSER'), ('ALTER ROLE regress_app BYPASSRLS'), ('SET ROLE postgres'), ('SET SESSION AUTHORIZATION postgres')) v (s);

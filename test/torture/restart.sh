@@ -25,7 +25,7 @@ scenario_server_killed() {
     budget crashed day 100000 session
     budget resting total 10
     ticket=$(begin_turn resting)
-    load crashed "$(scaled 12 64)" "$(scaled 7 120)" settle,abort,rollback,unsettle,leave 5 crashed &
+    load crashed "$(scaled 12 64)" "$(scaled 6 120)" settle,abort,rollback,unsettle,leave 5 crashed &
     local loader=$!
     for ((i = 1; i <= $(scaled 1 12); i++)); do
         sleep "$(scaled 1.5 3)"
@@ -76,9 +76,9 @@ scenario_promotion() {
         "$(PGHOST=$TORTURE/standby-socket PGPORT=$STANDBY_PORT begin_turn tried 2>/dev/null || echo refused)" refused
     end_turn "$(begin_turn tried | cut -d' ' -f2)" >/dev/null
     PGHOST=$CLUSTER_SOCKET,$TORTURE/standby-socket PGPORT=$PGPORT,$STANDBY_PORT PGTARGETSESSIONATTRS=read-write \
-        load promoted "$(scaled 10 64)" "$(scaled 6 60)" settle,abort,rollback,unsettle,leave 5 moved-over &
+        load promoted "$(scaled 10 64)" "$(scaled 5 60)" settle,abort,rollback,unsettle,leave 5 moved-over &
     local loader=$!
-    sleep "$(scaled 3 30)"
+    sleep "$(scaled 2 30)"
     kill -9 "$(cluster_pid)"
     pg_ctl "$TORTURE/standby" -w promote
     export PGHOST=$TORTURE/standby-socket PGPORT=$STANDBY_PORT
