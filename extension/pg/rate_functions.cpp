@@ -64,8 +64,9 @@ Datum take(FunctionCallInfo fcinfo, const Verdict &verdict, FlowKind kind, std::
     core::GcraDecision decision;
     decision.allowed = true;
     if (cost < 0)
-        ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-                        errmsg("cost of a request is negative"), errhint("Use 0 or more units.")));
+        ereport(ERROR,
+                (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+                 errmsg("cost of a request is negative or NULL"), errhint("Use 0 or more units.")));
     if (rate.per_minute != 0)
         decision = flows_take(verdict.tenant_id, kind, limit_of(rate), cost);
     return answer(fcinfo, rate, decision);
@@ -80,8 +81,15 @@ using namespace tenancy::pg; // NOLINT
 
 extern "C" {
 
+PG_FUNCTION_INFO_V1(pgt_take_request);
 PG_FUNCTION_INFO_V1(pgt_take_rate);
 PG_FUNCTION_INFO_V1(pgt_give_back_rate);
+
+Datum pgt_take_request(PG_FUNCTION_ARGS) {
+    const Verdict *verdict = context_require();
+    // NULL is no cost, and refused like a negative one: a NULL answer could be taken for a yes.
+    return take(fcinfo, *verdict, FlowKind::requests, PG_ARGISNULL(0) ? -1 : PG_GETARG_INT64(0));
+}
 
 // (kind, cost): units of the verified tenant.
 Datum pgt_take_rate(PG_FUNCTION_ARGS) {

@@ -67,11 +67,7 @@ REVOKE ALL ON FUNCTION tenancy.give_back_rate(text, int, bigint) FROM PUBLIC;
 
 CREATE FUNCTION tenancy.take_request(cost bigint DEFAULT 1, OUT allowed boolean, OUT "limit" bigint,
         OUT remaining bigint, OUT retry_after_ms bigint, OUT reset_after_ms bigint)
-    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT t.allowed, t."limit", t.remaining, t.retry_after_ms, t.reset_after_ms
-    FROM tenancy.take_rate(1, cost) t;
-END;
+    LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgt_take_request';
 COMMENT ON FUNCTION tenancy.take_request(bigint) IS
     'Takes requests of the verified tenant''s rate (GCRA, exact over all sessions); limit is per minute; NULLs where there is no limit; retry_after_ms is NULL when the cost can never pass';
 REVOKE ALL ON FUNCTION tenancy.take_request(bigint) FROM PUBLIC;

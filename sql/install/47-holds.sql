@@ -16,9 +16,12 @@ CREATE FUNCTION tenancy.counters_of(turn tenancy.turn_scope,
         OUT window_start timestamptz, OUT window_end timestamptz, OUT money_limit bigint,
         OUT tokens_limit bigint, OUT warn_ratio numeric, OUT in_force boolean, OUT enforced boolean)
     RETURNS SETOF record
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    WITH candidates AS (
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    -- plpgsql keeps the plan; a function in SQL would be planned three times in every turn.
+    RETURN QUERY WITH candidates AS (
         SELECT b.*, CASE b.scope WHEN 'tenant' THEN '' WHEN 'session' THEN turn.session_id
                     WHEN 'subject' THEN coalesce(turn.subject, '') ELSE coalesce(turn.model, '') END AS value,
             row_number() OVER (
@@ -35,12 +38,14 @@ BEGIN ATOMIC
         c.chosen, c.chosen AND c.mode = 'enforce'
     FROM candidates c WHERE c.value IS NOT NULL
     UNION ALL
-    SELECT 0, 'turns', '', 'total', '-infinity', 'infinity', -1, coalesce(r.max_concurrent, -1), NULL,
+    SELECT 0::bigint, 'turns', '', 'total', '-infinity'::timestamptz, 'infinity'::timestamptz, -1::bigint,
+        coalesce(r.max_concurrent, -1)::bigint, NULL::numeric,
         true, r.max_concurrent IS NOT NULL
     FROM (SELECT (SELECT l.max_concurrent FROM tenancy.rate_limits l
                   WHERE l.tenant_id IN (turn.tenant_id, '*') ORDER BY l.tenant_id = '*' LIMIT 1)) r (max_concurrent)
     ORDER BY 1;
-END;
+END
+$$;
 COMMENT ON FUNCTION tenancy.counters_of(tenancy.turn_scope) IS 'Internal: the counters that a turn touches';
 REVOKE ALL ON FUNCTION tenancy.counters_of(tenancy.turn_scope) FROM PUBLIC;
 
