@@ -92,7 +92,7 @@ bool Socket::write(const char *from, std::size_t size) {
     return true;
 }
 
-bool Socket::wait_readable(std::chrono::milliseconds patience) {
+bool Socket::wait_readable(std::chrono::milliseconds patience) const {
     return begin_ != end_ || wait_until(descriptor_, POLLIN, Clock::now() + patience);
 }
 

@@ -33,7 +33,7 @@ public:
     bool write(const char *from, std::size_t size);
 
     /// True when a byte can be read now or comes (or the peer closes) within `patience`.
-    bool wait_readable(std::chrono::milliseconds patience);
+    bool wait_readable(std::chrono::milliseconds patience) const;
     /// False once the peer has closed its side or the connection is broken. Costs one system call.
     bool is_peer_there() const;
 
