@@ -76,7 +76,6 @@ main() {
     printf '%-66s %12s   %12s\n' "" "pg_tenancy" "compared"
     compare "GCRA decision against SELECT 1, 8 clients" 8 take bench one bench ">= 0.9"
     compare "GCRA decision against SELECT 1, 64 clients" 64 take bench one bench ">= 0.9"
-    compare "its C function alone, without take_request() around it, 8 clients" 8 take_bare hot_row one hot_row "-"
     compare "begin + end against bare hot-row UPDATEs, one tenant, 64 clients" 64 turn bench bare_hot_row hot_row ">= 4"
     compare "begin + end against the same with hot-row counters, 64 clients" 64 turn bench turn hot_row "-"
     compare "hold + settle alone against bare hot-row UPDATEs, 64 clients" 64 hold_settle bench bare_hot_row hot_row "-"

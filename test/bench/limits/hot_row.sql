@@ -18,9 +18,6 @@ BEGIN
     UPDATE bench.counters c SET used = c.used - 60 WHERE c.tenant_id = 'tenant-1';
 END $$;
 
--- Only here: to see what the function around the rate limiter costs.
-GRANT EXECUTE ON FUNCTION tenancy.take_rate(int, bigint) TO regress_app;
-
 -- The routes of the extension, with such counters instead of its own.
 CREATE OR REPLACE FUNCTION tenancy.hold(turn tenancy.turn_scope, money bigint, tokens bigint) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
