@@ -47,7 +47,18 @@ Entry *reserve() {
     return entries + count;
 }
 
-// Many rows of one statement change the same few counters: one entry serves them all.
+// False, and nothing changed, when a sum would wrap.
+bool add_to(Amount &sum, const Amount &amount) {
+    Amount total{};
+    if (__builtin_add_overflow(sum.money, amount.money, &total.money) ||
+        __builtin_add_overflow(sum.tokens, amount.tokens, &total.tokens))
+        return false;
+    sum = total;
+    return true;
+}
+
+// Many rows of one statement change the same few counters: one entry serves them all. Amounts too
+// large for one entry take another; the slot adds them up without wrapping.
 bool merged(const SlotKey &key, const Amount &used, const Amount &spent) {
     constexpr int window = 16;
     for (int i = count; i > 0 && i > count - window; i--) {
@@ -55,8 +66,10 @@ bool merged(const SlotKey &key, const Amount &used, const Amount &spent) {
         if (entry.undo.money == 0 && entry.undo.tokens == 0 &&
             entry.subtransaction == GetCurrentSubTransactionId() &&
             std::memcmp(&entry.key, &key, sizeof key) == 0) {
-            entry.used = {entry.used.money + used.money, entry.used.tokens + used.tokens};
-            entry.spent = {entry.spent.money + spent.money, entry.spent.tokens + spent.tokens};
+            Amount sum_used = entry.used;
+            if (!add_to(sum_used, used) || !add_to(entry.spent, spent))
+                return false;
+            entry.used = sum_used;
             return true;
         }
     }

@@ -54,7 +54,9 @@ BEGIN
                 PERFORM agent.sweep_turn(turn);
                 swept := swept + 1;
             EXCEPTION WHEN OTHERS THEN
-                RAISE WARNING 'turn % cannot be swept: %', turn.turn_id, sqlstate;
+                RAISE WARNING 'turn % cannot be swept', turn.turn_id
+                    USING DETAIL = format('It failed with SQLSTATE %s.', sqlstate),
+                          HINT = 'It stays open, and holds its budget, until the cause is removed; the next sweep tries again.';
             END;
         END IF;
     END LOOP;
@@ -78,7 +80,7 @@ BEGIN
     SET metered_output_tokens = greatest(t.metered_output_tokens, least(greatest(output_tokens, 0), 10000000000))
     WHERE t.tenant_id = substr(ticket, 66) AND t.ticket_hash = sha256(convert_to(ticket, 'UTF8')) AND t.status = 'open'
     RETURNING t.* INTO turn;
-    RETURN turn IS DISTINCT FROM NULL AND turn.turn_id IS NOT NULL
+    RETURN turn.turn_id IS NOT NULL
         AND turn.metered_output_tokens < turn.hold_tokens - turn.input_token_bound
         AND EXISTS (SELECT FROM tenancy.tenants AS t WHERE t.tenant_id = turn.tenant_id AND t.status = 'active');
 END

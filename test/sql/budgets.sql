@@ -204,6 +204,21 @@ SELECT public.begin_one(:'token_acme_alice', 100);
 SELECT agent.sweep_turns();
 \c - regress_app
 
+-- charges beyond all numbers, in one transaction, leave the budget spent: they do not wrap it around (I1)
+\c - :admin
+SELECT tenancy.set_price('m', 0, 9000000), tenancy.set_budget('acme', 'total', 9000000) > 0 AS set;
+\c - regress_app
+TRUNCATE public.budget_test;
+BEGIN;
+SELECT public.begin_one(:'token_acme_bob', 1) FROM generate_series(1, 3);
+SELECT r.status FROM public.budget_test b, LATERAL agent.end_turn(b.ticket,
+    '{"status": "ok", "model": "m", "message": {"role": "assistant"}, "usage": {"prompt_tokens": 1, "completion_tokens": 10000000000}}') r;
+COMMIT;
+SELECT public.begin_one(:'token_acme_bob', 1);
+\c - :admin
+DELETE FROM tenancy.prices WHERE output = 9000000000000;
+\c - regress_app
+
 -- the tenant sees its budgets and usage, and can change neither (I6)
 SELECT status, body -> 'tenant_id', jsonb_array_length(body -> 'budgets') FROM agent.get_budget(:'token_acme_alice', '{}');
 SELECT status, jsonb_path_query_array(body, '$.models[*].model') FROM agent.get_usage(:'token_acme_alice', '{}');
