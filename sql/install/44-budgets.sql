@@ -25,35 +25,46 @@ REVOKE ALL ON tenancy.budgets FROM PUBLIC;
 -- When a local clock first shows a time. On the day it goes back a time can come twice; counting from the
 -- first one, each window begins where the one before ends.
 CREATE FUNCTION tenancy.first_instant(local_time timestamp, time_zone text) RETURNS timestamptz
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT min(i.instant) FROM (
-        SELECT (local_time AT TIME ZONE time_zone) - make_interval(mins => m) AS instant
-        FROM unnest('{0, 20, 30, 60, 90, 120}'::int[]) m) i
-    WHERE i.instant = local_time AT TIME ZONE time_zone OR i.instant AT TIME ZONE time_zone = local_time;
-END;
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    instant CONSTANT timestamptz := local_time AT TIME ZONE time_zone;
+    minutes int;
+BEGIN
+    FOREACH minutes IN ARRAY '{120, 90, 60, 30, 20}'::int[] LOOP
+        IF (instant - make_interval(mins => minutes)) AT TIME ZONE time_zone = local_time THEN
+            RETURN instant - make_interval(mins => minutes);
+        END IF;
+    END LOOP;
+    RETURN instant;
+END
+$$;
 COMMENT ON FUNCTION tenancy.first_instant(timestamp, text) IS 'Internal: the first instant at which a time zone''s clock shows a time';
 REVOKE ALL ON FUNCTION tenancy.first_instant(timestamp, text) FROM PUBLIC;
 
 -- Hours are those of UTC, always sixty minutes; days and months are those of the time zone.
 CREATE FUNCTION tenancy.window_start(period text, at timestamptz, time_zone text) RETURNS timestamptz
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT CASE period WHEN 'total' THEN '-infinity'
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN CASE period WHEN 'total' THEN '-infinity'
         WHEN 'hour' THEN date_trunc('hour', at, 'UTC')
         ELSE tenancy.first_instant(date_trunc(period, at AT TIME ZONE time_zone), time_zone) END;
-END;
+END
+$$;
 COMMENT ON FUNCTION tenancy.window_start(text, timestamptz, text) IS 'Internal: start of the window that holds a time';
 REVOKE ALL ON FUNCTION tenancy.window_start(text, timestamptz, text) FROM PUBLIC;
 
 CREATE FUNCTION tenancy.window_end(period text, at timestamptz, time_zone text) RETURNS timestamptz
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT CASE period WHEN 'total' THEN 'infinity'
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN CASE period WHEN 'total' THEN 'infinity'
         WHEN 'hour' THEN date_trunc('hour', at, 'UTC') + interval '1 hour'
         ELSE tenancy.first_instant(
             date_trunc(period, at AT TIME ZONE time_zone) + ('1 ' || period)::interval, time_zone) END;
-END;
+END
+$$;
 COMMENT ON FUNCTION tenancy.window_end(text, timestamptz, text) IS 'Internal: end of the window that holds a time, exclusive';
 REVOKE ALL ON FUNCTION tenancy.window_end(text, timestamptz, text) FROM PUBLIC;
 
@@ -111,10 +122,12 @@ REVOKE ALL ON FUNCTION tenancy.set_budget(text, text, numeric, bigint, numeric, 
 -- Nothing to price until somebody says what something costs. From then on, a model without a price is
 -- refused: it would spend a budget unseen.
 CREATE FUNCTION tenancy.money_counts() RETURNS boolean
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-BEGIN ATOMIC
-    SELECT EXISTS (SELECT FROM tenancy.prices)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM tenancy.prices)
         OR EXISTS (SELECT FROM tenancy.budgets b WHERE b.limit_picodollars IS NOT NULL);
-END;
+END
+$$;
 COMMENT ON FUNCTION tenancy.money_counts() IS 'Internal: whether turns must have a price';
 REVOKE ALL ON FUNCTION tenancy.money_counts() FROM PUBLIC;

@@ -93,20 +93,25 @@ REVOKE ALL ON FUNCTION agent.field_error(text, jsonb, jsonb, jsonb) FROM PUBLIC;
 CREATE FUNCTION agent.invalid_fields(body jsonb, place text, rules jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    name text;
+    rule jsonb;
+    kind text;
+    errors jsonb;
 BEGIN
     IF jsonb_typeof(body) NOT IN ('object', 'null') THEN
         RETURN jsonb_build_array(agent.field_error('dict_type', '["body"]', body, NULL));
     END IF;
-    RETURN (
-        SELECT jsonb_agg(agent.field_error(f.kind, jsonb_build_array(place, f.name), f.value, f.rule)
-            ORDER BY f.name COLLATE "C")
-        FROM (
-            SELECT r.key, r.value, body -> r.key, agent.field_verdict(body -> r.key, r.value)
-            FROM jsonb_each(rules) AS r
-            WHERE body ? r.key OR r.value ? 'required'
-            OFFSET 0
-        ) AS f(name, rule, value, kind)
-        WHERE f.kind IS NOT NULL);
+    FOR name, rule IN
+        SELECT r.key, r.value FROM jsonb_each(rules) AS r
+        WHERE body ? r.key OR r.value ? 'required' ORDER BY r.key COLLATE "C"
+    LOOP
+        kind := agent.field_verdict(body -> name, rule);
+        IF kind IS NOT NULL THEN
+            errors := coalesce(errors, '[]') || agent.field_error(kind, jsonb_build_array(place, name), body -> name, rule);
+        END IF;
+    END LOOP;
+    RETURN errors;
 END
 $$;
 COMMENT ON FUNCTION agent.invalid_fields(jsonb, text, jsonb) IS

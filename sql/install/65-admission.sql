@@ -7,16 +7,17 @@ COMMENT ON TYPE agent.turn_bounds IS
     'Internal: the most tokens a turn can use; clamp = the client accepts fewer output tokens';
 
 CREATE FUNCTION agent.bounds_of(body jsonb, history jsonb) RETURNS agent.turn_bounds
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-    SELECT ROW(
-        pg_catalog.octet_length(body::text)::bigint + pg_catalog.octet_length(history::text)
-            + 8 * pg_catalog.jsonb_array_length(history),
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN ROW(
+        octet_length(body::text)::bigint + octet_length(history::text) + 8 * jsonb_array_length(history),
         greatest(coalesce((body ->> 'max_completion_tokens')::bigint, (body ->> 'max_tokens')::bigint,
-            pg_catalog.current_setting('tenancy.max_output_tokens')::bigint), 1),
+            current_setting('tenancy.max_output_tokens')::bigint), 1),
         greatest(coalesce((body ->> 'n')::bigint, 1), 1),
         coalesce(body -> 'clamp_to_budget' = 'true', false))::agent.turn_bounds;
-END;
+END
+$$;
 COMMENT ON FUNCTION agent.bounds_of(jsonb, jsonb) IS 'The bounds of a chat request with its history';
 REVOKE ALL ON FUNCTION agent.bounds_of(jsonb, jsonb) FROM PUBLIC;
 
@@ -28,6 +29,7 @@ AS $$
 DECLARE
     price tenancy.prices := tenancy.price_of(turn.model, turn.admitted_at);
     rate record;
+    held record;
 BEGIN
     IF price IS NULL AND tenancy.money_counts() THEN
         refusal := jsonb_build_object('code', 'model_not_priced', 'scope_value', turn.model);
@@ -46,8 +48,10 @@ BEGIN
         rate_tokens := 0;
     ELSE
         headers := agent.rate_headers('tokens', to_jsonb(rate)) || headers;
-        SELECT h.output_tokens, h.money, h.refusal INTO bounds.output_tokens, money, refusal
-        FROM agent.hold_clamped(turn, price, bounds) AS h;
+        held := agent.hold_clamped(turn, price, bounds);
+        bounds.output_tokens := held.output_tokens;
+        money := held.money;
+        refusal := held.refusal;
     END IF;
     IF refusal IS NOT NULL THEN
         PERFORM tenancy.give_back_rate(turn.tenant_id, 1, 1), tenancy.give_back_rate(turn.tenant_id, 2, rate_tokens);
@@ -94,25 +98,37 @@ REVOKE ALL ON FUNCTION agent.usd(bigint) FROM PUBLIC;
 
 -- A duration as OpenAI's headers have it: 12ms, 1s, 6m0s.
 CREATE FUNCTION agent.duration_text(milliseconds bigint) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE WHEN milliseconds < 1000 THEN milliseconds || 'ms'
-    WHEN milliseconds < 60000 THEN pg_catalog.ceil(milliseconds / 1000.0) || 's'
-    ELSE (milliseconds / 60000) || 'm' || (milliseconds % 60000) / 1000 || 's' END;
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN CASE WHEN milliseconds < 1000 THEN milliseconds || 'ms'
+        WHEN milliseconds < 60000 THEN ceil(milliseconds / 1000.0) || 's'
+        ELSE (milliseconds / 60000) || 'm' || (milliseconds % 60000) / 1000 || 's' END;
+END
+$$;
 COMMENT ON FUNCTION agent.duration_text(bigint) IS 'Milliseconds in the form of the x-ratelimit-reset headers';
 REVOKE ALL ON FUNCTION agent.duration_text(bigint) FROM PUBLIC;
 
 -- Headers of a rate decision: OpenAI's, and the RateLimit fields of the IETF draft (structured lists).
 CREATE FUNCTION agent.rate_headers(unit text, rate jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT CASE WHEN rate ->> 'limit' IS NULL THEN '{}'::jsonb ELSE pg_catalog.jsonb_build_object(
-        'RateLimit-Policy', pg_catalog.format('"%s";q=%s;w=60', unit, rate ->> 'limit'),
-        'RateLimit', pg_catalog.format('"%s";r=%s;t=%s', unit, rate ->> 'remaining',
-            pg_catalog.ceil((rate ->> 'reset_after_ms')::numeric / 1000)),
-        'x-ratelimit-limit-' || unit, rate ->> 'limit',
-        'x-ratelimit-remaining-' || unit, rate ->> 'remaining',
-        'x-ratelimit-reset-' || unit, agent.duration_text((rate ->> 'reset_after_ms')::bigint)) END;
-END;
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    "limit" CONSTANT text := rate ->> 'limit';
+    remaining CONSTANT text := rate ->> 'remaining';
+    reset_ms CONSTANT bigint := rate ->> 'reset_after_ms';
+BEGIN
+    IF "limit" IS NULL THEN
+        RETURN '{}';
+    END IF;
+    RETURN jsonb_build_object(
+        'RateLimit-Policy', format('"%s";q=%s;w=60', unit, "limit"),
+        'RateLimit', format('"%s";r=%s;t=%s', unit, remaining, ceil(reset_ms / 1000.0)),
+        'x-ratelimit-limit-' || unit, "limit",
+        'x-ratelimit-remaining-' || unit, remaining,
+        'x-ratelimit-reset-' || unit, agent.duration_text(reset_ms));
+END
+$$;
 COMMENT ON FUNCTION agent.rate_headers(text, jsonb) IS 'HTTP headers that tell a client its rate limit';
 REVOKE ALL ON FUNCTION agent.rate_headers(text, jsonb) FROM PUBLIC;
 

@@ -131,11 +131,13 @@ BEGIN
     ticket := tenancy.random_ticket() || '.' || tenant;
     trace_id := agent.open_trace(turn);
     -- Only now: a refused request leaves no session behind.
-    INSERT INTO agent.sessions (tenant_id, session_id, created_at)
-    SELECT tenant, session_id, turn.admitted_at WHERE session_id IS NOT NULL ON CONFLICT DO NOTHING;
-    -- A statement of its own, so that it sees the row of whoever was first.
-    SELECT s.created_at INTO session_born FROM agent.sessions AS s
-    WHERE s.tenant_id = tenant AND s.session_id = turn.session_id;
+    IF session_id IS NOT NULL THEN
+        INSERT INTO agent.sessions (tenant_id, session_id, created_at)
+        VALUES (tenant, session_id, turn.admitted_at) ON CONFLICT DO NOTHING;
+        -- A statement of its own, so that it sees the row of whoever was first.
+        SELECT s.created_at INTO session_born FROM agent.sessions AS s
+        WHERE s.tenant_id = tenant AND s.session_id = turn.session_id;
+    END IF;
     INSERT INTO agent.turns (
         tenant_id, turn_id, ticket_hash, subject, issuer, token_id_hash, request_id, session_id, session_created_at,
         trace_id, model, model_label, stream, input, instance_id, started_at, dispatched_at, deadline,

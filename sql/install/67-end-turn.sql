@@ -90,12 +90,19 @@ REVOKE ALL ON FUNCTION agent.used_tokens(agent.turns, jsonb) FROM PUBLIC;
 -- A fallback model is charged at its own price, but a name that the provider reports never makes a turn
 -- cheaper than the model it was admitted for. NULL: no price, which only happens while nothing has one.
 CREATE FUNCTION agent.cost_of_turn(turn agent.turns, ran text, line agent.usage) RETURNS bigint
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-    SELECT pg_catalog.max(tenancy.cost_of(tenancy.price_of(m.name, turn.started_at), line.input_tokens,
-        line.cached_input_tokens, line.cache_write_tokens, line.output_tokens, line.reasoning_tokens, line.requests))
-    FROM (VALUES (turn.model), (ran)) AS m(name);
-END;
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    model text;
+    cost bigint;
+BEGIN
+    FOREACH model IN ARRAY CASE WHEN ran = turn.model THEN ARRAY[ran] ELSE ARRAY[turn.model, ran] END LOOP
+        cost := greatest(cost, tenancy.cost_of(tenancy.price_of(model, turn.started_at), line.input_tokens,
+            line.cached_input_tokens, line.cache_write_tokens, line.output_tokens, line.reasoning_tokens, line.requests));
+    END LOOP;
+    RETURN cost;
+END
+$$;
 COMMENT ON FUNCTION agent.cost_of_turn(agent.turns, text, agent.usage) IS
     'Picodollars of what a turn used, at the prices of the time it was admitted';
 REVOKE ALL ON FUNCTION agent.cost_of_turn(agent.turns, text, agent.usage) FROM PUBLIC;
@@ -110,8 +117,10 @@ DECLARE
     cost bigint := agent.cost_of_turn(turn, ran, line);
     swept agent.usage;
 BEGIN
-    SELECT * INTO swept FROM agent.usage AS u
-    WHERE u.tenant_id = turn.tenant_id AND u.turn_id = turn.turn_id AND NOT u.late;
+    IF turn.status = 'expired' THEN
+        SELECT * INTO swept FROM agent.usage AS u
+        WHERE u.tenant_id = turn.tenant_id AND u.turn_id = turn.turn_id AND NOT u.late;
+    END IF;
     INSERT INTO agent.usage (
         tenant_id, turn_id, session_id, trace_id, subject, model, admitted_at, admitted_model, input_tokens, cached_input_tokens,
         cache_write_tokens, output_tokens, reasoning_tokens, requests, cost_picodollars, price_id, estimated, late, overrun)
