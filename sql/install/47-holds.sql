@@ -159,6 +159,39 @@ END;
 COMMENT ON FUNCTION tenancy.hold_refusal(jsonb, jsonb, bigint, bigint) IS 'Internal: why a hold was refused';
 REVOKE ALL ON FUNCTION tenancy.hold_refusal(jsonb, jsonb, bigint, bigint) FROM PUBLIC;
 
+-- The slow path, for a turn whose counters find no room in memory: decides as try_hold() does, from the
+-- rows, under the exclusive ledger lock. A counter in a row would be a second truth. Counters of the turn
+-- that are in memory follow.
+CREATE FUNCTION tenancy.hold_by_rows(turn tenancy.turn_scope, money bigint, tokens bigint) RETURNS jsonb
+    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    mark CONSTANT int := tenancy.holds_mark();
+    c record;
+    used record;
+    units bigint;
+    is_held boolean;
+BEGIN
+    FOR c IN SELECT * FROM tenancy.counters_of(turn) x ORDER BY x.budget_id LOOP
+        units := CASE c.scope WHEN 'turns' THEN 1 ELSE tokens END;
+        used := tenancy.count_rows(turn.tenant_id, c.scope, c.scope_value, c.window_start, c.window_end);
+        SELECT s.held INTO is_held FROM tenancy.slot_hold(turn.tenant_id, c.budget_id, c.scope_value, c.window_start,
+            CASE c.scope WHEN 'turns' THEN 0 ELSE money END, units, -1, -1) AS s;
+        IF NOT is_held OR c.enforced AND (
+            c.money_limit >= 0 AND used.used_money::numeric + money > c.money_limit
+            OR c.tokens_limit >= 0 AND used.used_tokens::numeric + units > c.tokens_limit)
+        THEN
+            PERFORM tenancy.holds_undo(mark);
+            RETURN tenancy.hold_refusal(to_jsonb(c), to_jsonb(used), money, units);
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION tenancy.hold_by_rows(tenancy.turn_scope, bigint, bigint) IS
+    'Internal: as try_hold(), from the rows; under the exclusive ledger lock';
+REVOKE ALL ON FUNCTION tenancy.hold_by_rows(tenancy.turn_scope, bigint, bigint) FROM PUBLIC;
+
 CREATE FUNCTION tenancy.hold(turn tenancy.turn_scope, money bigint, tokens bigint) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -172,10 +205,10 @@ BEGIN
         PERFORM tenancy.unlock_shared_ledger(turn.tenant_id);
         PERFORM tenancy.rebuild_counters(turn);
         refusal := tenancy.try_hold(turn, money, tokens);
-    END IF;
-    IF refusal = '"rebuild"' THEN
-        RAISE EXCEPTION 'budget counters are not ready' USING ERRCODE = 'PT503',
-            DETAIL = '{"code": "unavailable"}', HINT = 'Try again; if it persists raise tenancy.max_slots.';
+        IF refusal = '"rebuild"' THEN
+            -- Other tenants took the room already.
+            refusal := tenancy.hold_by_rows(turn, money, tokens);
+        END IF;
     END IF;
     RETURN refusal;
 END

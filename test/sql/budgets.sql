@@ -135,6 +135,41 @@ SELECT public.begin_one(:'token_acme_bob', 19000);
 \c - :admin
 SELECT b.scope, v.scope_value, v.ok FROM tenancy.verify_counters() v JOIN tenancy.budgets b USING (budget_id) ORDER BY 1, 2;
 
+-- a turn whose counters find no room in memory is decided from the rows: the same answer, the same refusal
+CREATE FUNCTION public.hold_undone(by_rows boolean, turn tenancy.turn_scope, tokens bigint, OUT refusal jsonb) LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM tenancy.lock_ledger(turn.tenant_id, true);
+    refusal := CASE WHEN by_rows THEN tenancy.hold_by_rows(turn, 1, tokens) ELSE tenancy.hold(turn, 1, tokens) END;
+    RAISE EXCEPTION USING ERRCODE = 'TEST1';
+EXCEPTION WHEN SQLSTATE 'TEST1' THEN
+    NULL;
+END $$;
+CREATE FUNCTION public.both_ways(what text, tokens bigint, tenant text, session text, subject text) RETURNS text LANGUAGE sql AS $$
+    SELECT format('%s: %s, %s', what, concat_ws(' of ', r.fast ->> 'code', r.fast ->> 'scope'), CASE WHEN r.fast IS NOT DISTINCT FROM r.slow THEN 'the same' ELSE r.slow::text END)
+    FROM (SELECT public.hold_undone(false, s.turn, tokens), public.hold_undone(true, s.turn, tokens)
+          FROM (SELECT ROW(tenant, session, subject, 'm', now())::tenancy.turn_scope) s (turn)) r (fast, slow) $$;
+SELECT public.both_ways('session', 2000, 'acme', 'one', 'alice');
+SELECT public.both_ways('another session', 1000, 'acme', 'two', 'alice');
+SELECT public.both_ways('subject', 19000, 'acme', NULL, 'alice');
+SELECT public.both_ways('nothing', 0, 'acme', NULL, 'bob');
+SELECT public.both_ways('tenant', 1000000, 'acme', NULL, 'carol');
+SELECT public.both_ways('another tenant', 10, 'globex', NULL, 'carol');
+SELECT tenancy.set_rate_limit('acme', max_concurrent => 1);
+SELECT public.both_ways('too many turns', 1, 'acme', NULL, 'bob');
+SELECT tenancy.set_rate_limit('acme');
+DROP FUNCTION public.both_ways, public.hold_undone;
+-- counters that are in memory follow such a hold (I4)
+SELECT count(*) > 3 AS in_memory FROM tenancy.slots() WHERE tenant_id = 'acme' AND scope_value IN ('', 'one', 'alice', 'm');
+BEGIN;
+SELECT tenancy.lock_ledger('acme', true);
+SELECT tenancy.hold_by_rows(ROW('acme', 'one', 'alice', 'm', now()), 5, 100);
+INSERT INTO agent.turns (tenant_id, turn_id, ticket_hash, session_id, subject, model, trace_id, input, started_at, hold_picodollars, hold_tokens)
+VALUES ('acme', 'by rows', sha256('by rows'), 'one', 'alice', 'm', 'by rows', '[]', now(), 5, 100);
+COMMIT;
+SELECT bool_and(ok) FROM tenancy.verify_counters();
+DELETE FROM agent.turns WHERE turn_id = 'by rows';
+SELECT bool_and(ok) FROM tenancy.verify_counters();
+
 -- a provider that reports another name for the model does not move the charge to another budget
 \c - regress_app
 SELECT r.status FROM (SELECT ticket FROM public.budget_test WHERE ticket IS NOT NULL ORDER BY n DESC LIMIT 1) b, LATERAL agent.end_turn(b.ticket,
