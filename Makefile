@@ -42,9 +42,10 @@ bench: deps-check ## build, install and measure
 bench-limits: deps-check ## the same for rates and budgets
 	@scripts/build.sh
 	@test/bench/limits.sh
-torture: deps-check ## ten minutes of kill -9, restarts and races on rates and budgets
+torture: deps-check ## a quarter of an hour of kill -9, restarts and races on rates and budgets, and all mutations
 	@scripts/build.sh
 	@test/torture/run.sh long
+	@test/torture/mutate.sh
 fuzz:           ## fuzz the parsers, SECONDS=60 each
 	$(MAKE) --no-print-directory -C test/fuzz run SECONDS=$(or $(SECONDS),60)
 lint:           ## formatting, clang-tidy, cppcheck, shellcheck

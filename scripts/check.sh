@@ -20,6 +20,7 @@ SUITES=(
     "vectors     | test/run/unit.sh vectors"
     "server      | test/run/unit.sh server"
     "e2e         | test/e2e/run.sh"
+    "torture     | test/torture/check.sh"
     "build-gcc   | test/run/build.sh gcc"
     "build-clang | test/run/build.sh clang"
     "unit-san    | test/run/unit.sh unit-san"

@@ -15,6 +15,7 @@
 #   prepare_held    a transaction with a hold can be prepared
 #   end_twice       a ticket settles as often as it is shown
 #   sweep_living    the sweeper takes every instance for gone
+#   sweep_unmetered what a killed server had metered is not charged
 #   rate_unchecked  the rate limiter takes units whether there are any or not
 # The last line is "mutations: N found, N missed".
 set -euo pipefail
@@ -22,7 +23,8 @@ set -euo pipefail
 source "$(dirname "$0")/../../scripts/lib.sh"
 
 ALL=(none rebuild_zero settle_creates abort_keeps settle_early rebuild_shared hold_unchecked
-    refusal_keeps rows_unasked rows_unchecked prepare_held end_twice sweep_living rate_unchecked)
+    refusal_keeps rows_unasked rows_unchecked prepare_held end_twice sweep_living
+    sweep_unmetered rate_unchecked)
 HOLDS=sql/install/47-holds.sql
 
 # replace FILE OLD NEW: OLD must be there, once, or the mutation would be none.
@@ -79,6 +81,10 @@ mutate() {
         sweep_living)
             replace extension/pg/ledger_lock.cpp 'return false;' 'return true;'
             SCENARIOS=giving_up ;;
+        sweep_unmetered)
+            replace sql/install/70-sweep.sql 'coalesce(turn.metered_output_tokens, 0)' 0
+            replace sql/install/67-end-turn.sql 'coalesce(turn.metered_output_tokens, 0)' 0
+            SCENARIOS=tenancyd_killed ;;
         rate_unchecked)
             replace extension/core/gcra.cpp '} else if (cost * limit.interval_ns > room) {' '} else if (cost < 0) {'
             SCENARIOS=race ;;
@@ -126,7 +132,8 @@ main() {
     chmod 755 "$WORK"
     TREE=$WORK/tree COPY=$WORK/postgresql
     copy_postgresql
-    mkdir "$TREE" "$WORK/clean"
+    mkdir -p "$TREE/build" "$WORK/clean"
+    [[ ! -e $ROOT/build/tenancyd ]] || cp "$ROOT/build/tenancyd" "$TREE/build/"
     cp -a "$ROOT"/{extension,sql,scripts,test,pgxs.mk,Makefile} "$TREE/"
     rm -f "$TREE"/sql/pg_tenancy--*.sql
     install_copy

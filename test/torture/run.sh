@@ -2,18 +2,19 @@
 # run.sh short|long [SCENARIO...]: proof of rates and budgets against crashes, races and broken clients,
 # in a throw-away cluster that flushes to disk. Needs `make install` before. One line per claim, "ok" or
 # "not ok"; fails when one does not hold. Scenarios: race giving_up turns_at_a_time limits_moved backends_killed
-# server_killed windows few_slots attack promotion (which must be last).
+# server_killed tenancyd_killed windows few_slots edges attack promotion (which must be last).
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/../../scripts/lib.sh"
 # shellcheck source=scripts/cluster.sh
 source "$ROOT/scripts/cluster.sh"
-for part in lib scenarios edges restart attack; do
+for part in lib scenarios edges restart server attack; do
     # shellcheck disable=SC1090
     source "$ROOT/test/torture/$part.sh"
 done
 
-ALL=(race giving_up turns_at_a_time limits_moved backends_killed server_killed windows few_slots edges attack promotion)
+ALL=(race giving_up turns_at_a_time limits_moved backends_killed server_killed tenancyd_killed windows few_slots edges attack
+    promotion)
 
 # Many connections, two-phase commit to be refused, a quick start after a crash, and an end to waiting.
 SETTINGS="fsync = on
@@ -25,6 +26,7 @@ log_min_error_statement = panic
 include_if_exists = 'torture.conf'"
 
 clean_up() {
+    tenancyd_end
     standby_end
     [[ -z $(jobs -p) ]] || wait # the load client ends by itself
     rm -rf "$TORTURE"

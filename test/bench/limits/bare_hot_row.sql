@@ -1,2 +1,0 @@
-SELECT turn, at FROM bench.hold() \gset
-SELECT bench.settle(:turn, :at);
