@@ -44,6 +44,7 @@ extern "C" {
 #include "utils/rls.h"      // check_enable_rls
 #include "utils/selfuncs.h" // get_relation_stats_hook
 #include "utils/timestamp.h"
+#include "utils/typcache.h" // lookup_rowtype_tupdesc
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
 #endif

@@ -22,49 +22,15 @@ COMMENT ON TABLE tenancy.budgets IS
     'Limits per window; tenant * is for every tenant without a row of its own for that scope and period; a row with an end goes before one without';
 REVOKE ALL ON tenancy.budgets FROM PUBLIC;
 
--- When a local clock first shows a time. On the day it goes back a time can come twice; counting from the
--- first one, each window begins where the one before ends.
-CREATE FUNCTION tenancy.first_instant(local_time timestamp, time_zone text) RETURNS timestamptz
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    instant CONSTANT timestamptz := local_time AT TIME ZONE time_zone;
-    minutes int;
-BEGIN
-    FOREACH minutes IN ARRAY '{120, 90, 60, 30, 20}'::int[] LOOP
-        IF (instant - make_interval(mins => minutes)) AT TIME ZONE time_zone = local_time THEN
-            RETURN instant - make_interval(mins => minutes);
-        END IF;
-    END LOOP;
-    RETURN instant;
-END
-$$;
-COMMENT ON FUNCTION tenancy.first_instant(timestamp, text) IS 'Internal: the first instant at which a time zone''s clock shows a time';
-REVOKE ALL ON FUNCTION tenancy.first_instant(timestamp, text) FROM PUBLIC;
-
--- Hours are those of UTC, always sixty minutes; days and months are those of the time zone.
+-- Hours are those of UTC, always sixty minutes; days and months are those of the time zone. Where a local
+-- clock shows midnight twice, the first one counts: each window begins where the one before ends.
 CREATE FUNCTION tenancy.window_start(period text, at timestamptz, time_zone text) RETURNS timestamptz
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN CASE period WHEN 'total' THEN '-infinity'
-        WHEN 'hour' THEN date_trunc('hour', at, 'UTC')
-        ELSE tenancy.first_instant(date_trunc(period, at AT TIME ZONE time_zone), time_zone) END;
-END
-$$;
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'pgt_window_start';
 COMMENT ON FUNCTION tenancy.window_start(text, timestamptz, text) IS 'Internal: start of the window that holds a time';
 REVOKE ALL ON FUNCTION tenancy.window_start(text, timestamptz, text) FROM PUBLIC;
 
 CREATE FUNCTION tenancy.window_end(period text, at timestamptz, time_zone text) RETURNS timestamptz
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN CASE period WHEN 'total' THEN 'infinity'
-        WHEN 'hour' THEN date_trunc('hour', at, 'UTC') + interval '1 hour'
-        ELSE tenancy.first_instant(
-            date_trunc(period, at AT TIME ZONE time_zone) + ('1 ' || period)::interval, time_zone) END;
-END
-$$;
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'pgt_window_end';
 COMMENT ON FUNCTION tenancy.window_end(text, timestamptz, text) IS 'Internal: end of the window that holds a time, exclusive';
 REVOKE ALL ON FUNCTION tenancy.window_end(text, timestamptz, text) FROM PUBLIC;
 

@@ -16,36 +16,7 @@ CREATE FUNCTION tenancy.counters_of(turn tenancy.turn_scope,
         OUT window_start timestamptz, OUT window_end timestamptz, OUT money_limit bigint,
         OUT tokens_limit bigint, OUT warn_ratio numeric, OUT in_force boolean, OUT enforced boolean)
     RETURNS SETOF record
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_column
-BEGIN
-    -- plpgsql keeps the plan; a function in SQL would be planned three times in every turn.
-    RETURN QUERY WITH candidates AS (
-        SELECT b.*, CASE b.scope WHEN 'tenant' THEN '' WHEN 'session' THEN turn.session_id
-                    WHEN 'subject' THEN coalesce(turn.subject, '') ELSE coalesce(turn.model, '') END AS value,
-            row_number() OVER (
-                PARTITION BY b.scope, b.period,
-                    turn.admitted_at >= b.valid_from AND turn.admitted_at < b.valid_until
-                ORDER BY (b.tenant_id = '*'), (b.valid_until = 'infinity'), b.valid_from DESC, b.budget_id
-            ) = 1 AND turn.admitted_at >= b.valid_from AND turn.admitted_at < b.valid_until AS chosen
-        FROM tenancy.budgets b WHERE b.tenant_id IN (turn.tenant_id, '*')
-    )
-    SELECT c.budget_id, c.scope, c.value, c.period,
-        tenancy.window_start(c.period, turn.admitted_at, c.time_zone),
-        tenancy.window_end(c.period, turn.admitted_at, c.time_zone),
-        coalesce(c.limit_picodollars, -1), coalesce(c.limit_tokens, -1), c.warn_ratio,
-        c.chosen, c.chosen AND c.mode = 'enforce'
-    FROM candidates c WHERE c.value IS NOT NULL
-    UNION ALL
-    SELECT 0::bigint, 'turns', '', 'total', '-infinity'::timestamptz, 'infinity'::timestamptz, -1::bigint,
-        coalesce(r.max_concurrent, -1)::bigint, NULL::numeric,
-        true, r.max_concurrent IS NOT NULL
-    FROM (SELECT (SELECT l.max_concurrent FROM tenancy.rate_limits l
-                  WHERE l.tenant_id IN (turn.tenant_id, '*') ORDER BY l.tenant_id = '*' LIMIT 1)) r (max_concurrent)
-    ORDER BY 1;
-END
-$$;
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'pgt_counters_of';
 COMMENT ON FUNCTION tenancy.counters_of(tenancy.turn_scope) IS 'Internal: the counters that a turn touches';
 REVOKE ALL ON FUNCTION tenancy.counters_of(tenancy.turn_scope) FROM PUBLIC;
 
@@ -103,6 +74,19 @@ END
 $$;
 COMMENT ON FUNCTION tenancy.rebuild_counters(tenancy.turn_scope) IS 'Internal: rebuilds the counters of a turn from the rows';
 REVOKE ALL ON FUNCTION tenancy.rebuild_counters(tenancy.turn_scope) FROM PUBLIC;
+
+CREATE FUNCTION tenancy.hold_counters(turn tenancy.turn_scope, money bigint, tokens bigint) RETURNS boolean
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgt_hold_counters';
+COMMENT ON FUNCTION tenancy.hold_counters(tenancy.turn_scope, bigint, bigint) IS
+    'Internal: holds on all counters of a turn, or on none: false; then try_hold() says why';
+REVOKE ALL ON FUNCTION tenancy.hold_counters(tenancy.turn_scope, bigint, bigint) FROM PUBLIC;
+
+CREATE FUNCTION tenancy.settle_counters(turn tenancy.turn_scope, used_money bigint, used_tokens bigint,
+        spent_money bigint, spent_tokens bigint, ended_turns int) RETURNS void
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgt_settle_counters';
+COMMENT ON FUNCTION tenancy.settle_counters(tenancy.turn_scope, bigint, bigint, bigint, bigint, int) IS
+    'Internal: adds to all counters of a turn when this transaction commits; one that is not there needs nothing, it will be rebuilt from the rows';
+REVOKE ALL ON FUNCTION tenancy.settle_counters(tenancy.turn_scope, bigint, bigint, bigint, bigint, int) FROM PUBLIC;
 
 -- One pass over the counters: NULL = all held; 'rebuild' = one was not there; else the refusal.
 CREATE FUNCTION tenancy.try_hold(turn tenancy.turn_scope, money bigint, tokens bigint) RETURNS jsonb
@@ -192,6 +176,9 @@ DECLARE
     refusal jsonb;
 BEGIN
     PERFORM tenancy.lock_ledger(turn.tenant_id, false);
+    IF tenancy.hold_counters(turn, money, tokens) THEN
+        RETURN NULL;
+    END IF;
     refusal := tenancy.try_hold(turn, money, tokens);
     IF refusal = '"rebuild"' THEN
         -- Not an upgrade of the lock: two sessions that both upgrade would wait for each other.
@@ -217,12 +204,8 @@ CREATE FUNCTION tenancy.settle(turn tenancy.turn_scope, held_money bigint, held_
 AS $$
 BEGIN
     PERFORM tenancy.lock_ledger(turn.tenant_id, false);
-    PERFORM tenancy.slot_settle(turn.tenant_id, c.budget_id, c.scope_value, c.window_start,
-        CASE c.scope WHEN 'turns' THEN 0 ELSE charged_money - held_money END,
-        CASE c.scope WHEN 'turns' THEN -ended_turns ELSE charged_tokens - held_tokens END,
-        CASE c.scope WHEN 'turns' THEN 0 ELSE charged_money END,
-        CASE c.scope WHEN 'turns' THEN 0 ELSE charged_tokens END)
-    FROM tenancy.counters_of(turn) c;
+    PERFORM tenancy.settle_counters(turn, charged_money - held_money, charged_tokens - held_tokens,
+        charged_money, charged_tokens, ended_turns);
 END
 $$;
 COMMENT ON FUNCTION tenancy.settle(tenancy.turn_scope, bigint, bigint, bigint, bigint, int) IS

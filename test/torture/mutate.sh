@@ -65,6 +65,7 @@ mutate() {
             SCENARIOS=race ;;
         refusal_keeps)
             replace $HOLDS $'PERFORM tenancy.holds_undo(mark);\n        RETURN CASE' 'RETURN CASE'
+            replace extension/pg/counter_functions.cpp 'pending_undo(mark);' ''
             SCENARIOS=giving_up ;;
         rows_unasked)
             replace $HOLDS 'refusal := tenancy.hold_by_rows(turn, money, tokens);' "RAISE EXCEPTION 'no room' USING ERRCODE = 'PT503';"

@@ -1,0 +1,134 @@
+// SQL functions that work on all counters of a turn: sql/install/47-holds.sql declares them. All
+// are internal, and called under the ledger lock of the turn's tenant.
+#include "pg/postgres.hpp"
+
+#include "pg/counters.hpp"
+#include "pg/pending.hpp"
+
+namespace tenancy::pg {
+
+namespace {
+
+enum ScopeColumn {
+    scope_tenant_id,
+    scope_session_id,
+    scope_subject,
+    scope_model,
+    scope_admitted_at
+};
+constexpr int kScopeColumns = 5;
+constexpr int kCounterColumns = 11;
+
+// The first argument, of type tenancy.turn_scope.
+TurnScope turn_argument(FunctionCallInfo fcinfo) {
+    HeapTupleHeader row = PG_GETARG_HEAPTUPLEHEADER(0);
+    Datum values[kScopeColumns];
+    bool nulls[kScopeColumns];
+    HeapTupleData tuple{};
+    tuple.t_len = HeapTupleHeaderGetDatumLength(row);
+    tuple.t_data = row;
+    TupleDesc desc =
+        lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(row), HeapTupleHeaderGetTypMod(row));
+    if (desc->natts != kScopeColumns)
+        elog(ERROR, "tenancy.turn_scope has %d columns", desc->natts);
+    heap_deform_tuple(&tuple, desc, values, nulls);
+    ReleaseTupleDesc(desc);
+    if (nulls[scope_tenant_id] || nulls[scope_admitted_at])
+        ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+                        errmsg("a turn counts for a tenant, from a time on"),
+                        errhint("Give tenant_id and admitted_at.")));
+    const auto text_or_null = [&](ScopeColumn column) -> const char * {
+        return nulls[column] ? nullptr : TextDatumGetCString(values[column]);
+    };
+    return {text_or_null(scope_tenant_id), text_or_null(scope_session_id),
+            text_or_null(scope_subject), text_or_null(scope_model),
+            DatumGetTimestampTz(values[scope_admitted_at])};
+}
+
+SlotKey slot_of(const TurnScope &turn, const Counter &counter) {
+    SlotKey key;
+    if (!slot_key(key, turn.tenant_id, counter.budget_id, counter.scope_value,
+                  counter.window_start))
+        ereport(ERROR, (errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
+                        errmsg("scope value of a budget is too long"),
+                        errdetail("It has more than %zu bytes.", kMaxScopeBytes)));
+    return key;
+}
+
+void put_counter(const ReturnSetInfo *result, const Counter &counter) {
+    Datum values[kCounterColumns] = {Int64GetDatum(counter.budget_id),
+                                     CStringGetTextDatum(counter.scope),
+                                     CStringGetTextDatum(counter.scope_value),
+                                     CStringGetTextDatum(counter.period),
+                                     TimestampTzGetDatum(counter.window_start),
+                                     TimestampTzGetDatum(counter.window_end),
+                                     Int64GetDatum(counter.money_limit),
+                                     Int64GetDatum(counter.tokens_limit),
+                                     counter.warn_ratio,
+                                     BoolGetDatum(counter.in_force),
+                                     BoolGetDatum(counter.enforced)};
+    bool nulls[kCounterColumns] = {};
+    nulls[8] = counter.warn_ratio == 0;
+    tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+// All or nothing; false also when a counter that is in force is not in memory.
+bool hold_all(const TurnScope &turn, const Amount &amount) {
+    const Counters counters = counters_of(turn);
+    const int mark = pending_mark();
+    for (int i = 0; i < counters.count; i++) {
+        const Counter &counter = counters.items[i];
+        const Amount limit =
+            counter.enforced ? Amount{counter.money_limit, counter.tokens_limit} : Amount{-1, -1};
+        const HoldAnswer answer = pending_hold(
+            slot_of(turn, counter), counter.counts_turns() ? Amount{0, 1} : amount, limit);
+        if (answer.outcome == HoldOutcome::held ||
+            (answer.outcome == HoldOutcome::no_slot && !counter.in_force))
+            continue;
+        pending_undo(mark);
+        return false;
+    }
+    return true;
+}
+
+} // namespace
+
+} // namespace tenancy::pg
+
+using namespace tenancy::pg; // NOLINT: SQL entry points live outside any namespace
+
+extern "C" {
+
+PG_FUNCTION_INFO_V1(pgt_counters_of);
+PG_FUNCTION_INFO_V1(pgt_hold_counters);
+PG_FUNCTION_INFO_V1(pgt_settle_counters);
+
+// (turn)
+Datum pgt_counters_of(PG_FUNCTION_ARGS) {
+    InitMaterializedSRF(fcinfo, 0);
+    const Counters counters = counters_of(turn_argument(fcinfo));
+    for (int i = 0; i < counters.count; i++)
+        put_counter(reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo), counters.items[i]);
+    PG_RETURN_VOID();
+}
+
+// (turn, money, tokens)
+Datum pgt_hold_counters(PG_FUNCTION_ARGS) {
+    PG_RETURN_BOOL(hold_all(turn_argument(fcinfo), {PG_GETARG_INT64(1), PG_GETARG_INT64(2)}));
+}
+
+// (turn, used money, used tokens, spent money, spent tokens, ended turns)
+Datum pgt_settle_counters(PG_FUNCTION_ARGS) {
+    const TurnScope turn = turn_argument(fcinfo);
+    const Amount used{PG_GETARG_INT64(1), PG_GETARG_INT64(2)};
+    const Amount spent{PG_GETARG_INT64(3), PG_GETARG_INT64(4)};
+    const Amount ended{0, -std::int64_t{PG_GETARG_INT32(5)}};
+    const Counters counters = counters_of(turn);
+    for (int i = 0; i < counters.count; i++) {
+        const bool is_turns = counters.items[i].counts_turns();
+        pending_settle(slot_of(turn, counters.items[i]), is_turns ? ended : used,
+                       is_turns ? Amount{0, 0} : spent);
+    }
+    PG_RETURN_VOID();
+}
+}
