@@ -6,6 +6,8 @@
 #include "pg/pending.hpp"
 #include "pg/slots.hpp"
 
+#include <algorithm>
+
 namespace tenancy::pg {
 
 namespace {
@@ -24,6 +26,27 @@ SlotKey slot_argument(FunctionCallInfo fcinfo) {
 // Two arguments as money and tokens.
 Amount amount_argument(FunctionCallInfo fcinfo, int first) {
     return {PG_GETARG_INT64(first), PG_GETARG_INT64(first + 1)};
+}
+
+// The share of a limit at which to warn, rounded up; 0 (no warning) for a negative limit or no
+// share.
+std::int64_t warn_at(std::int64_t limit, Numeric share) {
+    if (limit < 0)
+        return 0;
+    const Datum exact = DirectFunctionCall2(numeric_mul, NumericGetDatum(int64_to_numeric(limit)),
+                                            NumericGetDatum(share));
+    const Datum whole = DirectFunctionCall1(numeric_ceil, exact);
+    return DatumGetInt64(DirectFunctionCall1(numeric_int8, whole));
+}
+
+// Arguments money limit, tokens limit, share at which to warn, as thresholds. Nothing is spent at
+// 0, so the least threshold is 1.
+Thresholds thresholds_argument(FunctionCallInfo fcinfo, int first) {
+    const Amount limit = amount_argument(fcinfo, first);
+    Numeric share = PG_GETARG_NUMERIC(first + 2);
+    return {{warn_at(limit.money, share), warn_at(limit.tokens, share)},
+            {limit.money < 0 ? 0 : std::max<std::int64_t>(limit.money, 1),
+             limit.tokens < 0 ? 0 : std::max<std::int64_t>(limit.tokens, 1)}};
 }
 
 Datum row_of(FunctionCallInfo fcinfo, Datum *values, bool *nulls) {
@@ -98,9 +121,13 @@ Datum pgt_slot_hold(PG_FUNCTION_ARGS) {
     PG_RETURN_DATUM(row_of(fcinfo, values, nulls));
 }
 
-// (slot..., used money, used tokens, spent money, spent tokens), at commit
+// (slot..., used money, used tokens, spent money, spent tokens, money limit, tokens limit, share at
+// which to warn), at commit
 Datum pgt_slot_settle(PG_FUNCTION_ARGS) {
-    pending_settle(slot_argument(fcinfo), amount_argument(fcinfo, 4), amount_argument(fcinfo, 6));
+    const Amount spent = amount_argument(fcinfo, 6);
+    const bool charges = spent.money > 0 || spent.tokens > 0;
+    pending_settle(slot_argument(fcinfo), amount_argument(fcinfo, 4), spent,
+                   charges ? thresholds_argument(fcinfo, 8) : Thresholds{});
     PG_RETURN_VOID();
 }
 

@@ -33,11 +33,12 @@ REVOKE ALL ON FUNCTION tenancy.slot_hold(text, bigint, text, timestamptz, bigint
 
 CREATE FUNCTION tenancy.slot_settle(tenant_id text, budget_id bigint, scope_value text,
         window_start timestamptz, used_money bigint, used_tokens bigint,
-        spent_money bigint, spent_tokens bigint) RETURNS void
+        spent_money bigint, spent_tokens bigint, money_limit bigint DEFAULT -1,
+        tokens_limit bigint DEFAULT -1, warn_ratio numeric DEFAULT 0) RETURNS void
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgt_slot_settle';
-COMMENT ON FUNCTION tenancy.slot_settle(text, bigint, text, timestamptz, bigint, bigint, bigint, bigint) IS
-    'Internal: adds to a counter when this transaction commits; one that is not there needs nothing, it will be rebuilt from the rows';
-REVOKE ALL ON FUNCTION tenancy.slot_settle(text, bigint, text, timestamptz, bigint, bigint, bigint, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION tenancy.slot_settle(text, bigint, text, timestamptz, bigint, bigint, bigint, bigint, bigint, bigint, numeric) IS
+    'Internal: adds to a counter when this transaction commits, and raises an alert when what is spent then crosses a limit (negative: none) or a share of it; a counter that is not there needs nothing, it will be rebuilt from the rows';
+REVOKE ALL ON FUNCTION tenancy.slot_settle(text, bigint, text, timestamptz, bigint, bigint, bigint, bigint, bigint, bigint, numeric) FROM PUBLIC;
 
 CREATE FUNCTION tenancy.slot_fill(tenant_id text, budget_id bigint, scope_value text,
         window_start timestamptz, used_money bigint, used_tokens bigint,

@@ -188,7 +188,9 @@ BEGIN
         CASE c.scope WHEN 'turns' THEN 0 ELSE charged_money - held_money END,
         CASE c.scope WHEN 'turns' THEN -ended_turns ELSE charged_tokens - held_tokens END,
         CASE c.scope WHEN 'turns' THEN 0 ELSE charged_money END,
-        CASE c.scope WHEN 'turns' THEN 0 ELSE charged_tokens END)
+        CASE c.scope WHEN 'turns' THEN 0 ELSE charged_tokens END,
+        CASE WHEN c.in_force THEN c.money_limit ELSE -1 END,
+        CASE WHEN c.in_force THEN c.tokens_limit ELSE -1 END, coalesce(c.warn_ratio, 0))
     FROM tenancy.counters_of(turn) c;
 END
 $$;
