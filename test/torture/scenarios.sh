@@ -104,7 +104,8 @@ scenario_crossings() {
 INSERT INTO agent.usage (tenant_id, turn_id, session_id, admitted_at, output_tokens)
 VALUES ('crossed', agent.new_id('turn_'), 's' || :n, now(), 1);
 END
-    rounds=$(pgbench -n -c 64 -j 4 -t "$conversations" -D n=0 -f "$TORTURE/charge.sql" 2>&1 |
+    # Commits that take a while: more of them at the same time.
+    rounds=$(PGOPTIONS='-c commit_delay=10000' pgbench -n -c 64 -j 4 -t "$conversations" -D n=0 -f "$TORTURE/charge.sql" 2>&1 |
         sed -n 's/.*actually processed: \([0-9]*\).*/\1/p')
     check "crossings: all charges were made" equals "$rounds" $((64 * conversations))
     check "crossings: each of $conversations conversations is alerted of once at half, and once at its very last charge" \
