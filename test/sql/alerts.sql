@@ -151,11 +151,29 @@ TRUNCATE tenancy.alerts;
 SELECT tenancy.raise_alerts('globex', 1, '', '-infinity', true, 0, 0, 1, 1);
 SELECT tenancy.add_alert(NULL, 'globex', '', '-infinity', 'warn', 'money', 1, 1, 1);
 SELECT tenancy.alert_refusal(NULL, '{}', 1);
+SELECT tenancy.claim_alert(1);
+SELECT tenancy.alert_delivered('acme', gen_random_uuid());
 
 \c - :admin
 SET client_min_messages = warning;
 SELECT relrowsecurity AND relforcerowsecurity AS walled FROM pg_class WHERE oid = 'tenancy.alerts'::regclass;
 SELECT count(*) FILTER (WHERE NOT ok) AS wrong FROM tenancy.verify_counters();
+
+-- delivery: each to one server at a time, again when that one is silent, until it is delivered or three days old
+SELECT jsonb_pretty(payload - '{alert_id,budget_id,window_start,raised_at}'::text[]) AS payload FROM tenancy.claim_alert(60);
+SELECT payload ->> 'kind' AS kind, tenancy.alert_delivered(tenant_id, alert_id) FROM tenancy.claim_alert(60);
+SELECT count(*) AS due FROM tenancy.claim_alert(60);
+SELECT kind, attempts, next_attempt_at BETWEEN now() + interval '50 s' AND now() + interval '70 s' AS leased, delivered_at IS NOT NULL AS delivered FROM tenancy.alerts ORDER BY raised_at;
+UPDATE tenancy.alerts SET next_attempt_at = now();
+SELECT payload ->> 'kind' AS kind, payload ->> 'attempt' AS attempt FROM tenancy.claim_alert(60);
+SELECT max(next_attempt_at) BETWEEN now() + interval '110 s' AND now() + interval '130 s' AS twice_as_long FROM tenancy.alerts;
+UPDATE tenancy.alerts SET next_attempt_at = now(), attempts = 1000;
+SELECT payload ->> 'attempt' AS attempt FROM tenancy.claim_alert(60);
+SELECT max(next_attempt_at) BETWEEN now() + interval '59 min' AND now() + interval '61 min' AS an_hour_at_most FROM tenancy.alerts;
+UPDATE tenancy.alerts SET next_attempt_at = now(), raised_at = now() - interval '73 hours';
+SELECT count(*) AS due FROM tenancy.claim_alert(60);
+SELECT turns, picodollars, tokens FROM agent.open_holds();
+
 DROP VIEW public.alerts;
 DROP FUNCTION public.charge, public.fill;
 DROP TABLE public.alert_test;
