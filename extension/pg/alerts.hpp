@@ -29,7 +29,7 @@ struct Charge {
 
 // Right before the commit of these charges: raises the alerts that they cause. Sorts the array,
 // which must live until alerts_end(). May wait for other transactions; may ereport().
-void alerts_before_commit(Charge *charges, int count);
+void alerts_before_commit(Charge *all, int count);
 
 // After the slots were changed, or at abort: takes back what was announced. Never raises.
 void alerts_end();
