@@ -151,6 +151,42 @@ void read_metrics(Section section, MetricsConfig &metrics, const Environment &en
                               "with token_env or token_file.");
 }
 
+// https, or plain http that stays on this machine.
+bool is_safe_url(const std::string &url) {
+    const std::size_t start = url.find("//");
+    if (!is_http_url(url) || start == std::string::npos)
+        return false;
+    const std::string authority =
+        url.substr(start + 2, url.find_first_of("/?#", start + 2) - start - 2);
+    const std::string host = authority.substr(0, authority.find(':'));
+    const bool stays_here =
+        host == "localhost" ||
+        (host.rfind("127.", 0) == 0 && host.find_first_not_of("0123456789.") == std::string::npos);
+    return !host.empty() && authority.find('@') == std::string::npos &&
+           (url.rfind("https://", 0) == 0 || stays_here);
+}
+
+void read_alerts(Section section, AlertsConfig &alerts, const StorageConfig &storage,
+                 const Environment &environment) {
+    take(section.text("webhook_url"), alerts.webhook_url);
+    take(section.text("ca_file"), alerts.ca_file);
+    section.seconds("timeout_seconds", alerts.timeout, 1, 60);
+    alerts.webhook_secret = read_secret(section, "webhook_secret", environment);
+    section.finish();
+    if (alerts.webhook_url.empty())
+        return;
+    if (!is_safe_url(alerts.webhook_url))
+        section.error("webhook_url", "must be an https:// URL without a user name, or http:// to a "
+                                     "loopback address.");
+    if (alerts.webhook_secret.empty())
+        section.error("webhook_secret_env",
+                      "is missing. Name the variable (or webhook_secret_file) that holds the "
+                      "secret which signs the deliveries.");
+    if (!storage.maintenance_url)
+        section.error("webhook_url", "needs server.storage.maintenance_url: alerts of all tenants "
+                                     "are read by that role only.");
+}
+
 // Blocks whose stores are always on here: their keys are known, so one file serves both servers.
 void read_store_block(Section section, const std::vector<std::string> &more) {
     section.without_effect({"backend", "max_age_hours"});
@@ -178,6 +214,7 @@ void read_server(Section section, Config &config, const Environment &environment
     read_storage(section.section("storage"), config.storage);
     read_limits(section.section("limits"), config.limits);
     read_metrics(section.section("metrics"), config.metrics, environment);
+    read_alerts(section.section("alerts"), config.alerts, config.storage, environment);
     read_store_block(section.section("sessions"), {});
     read_store_block(section.section("traces"),
                      {"sampling_rate", "fidelity", "exporter", "otel_endpoint", "service_name"});

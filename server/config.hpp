@@ -67,6 +67,14 @@ struct MetricsConfig {
     Secret token; // demanded as a bearer token when set
 };
 
+/// Where alerts of budgets are sent; no URL: nowhere.
+struct AlertsConfig {
+    std::string webhook_url;
+    Secret webhook_secret;
+    std::string ca_file;
+    std::chrono::seconds timeout{10}; // for one delivery, from connecting to the answer
+};
+
 /// The blocks below are checked here and written to the database by an administrator's command;
 /// `serve` never applies them.
 struct RateLimitConfig {
@@ -125,6 +133,7 @@ struct Config {
     StorageConfig storage;
     LimitsConfig limits;
     MetricsConfig metrics;
+    AlertsConfig alerts;
     TenancyConfig tenancy;
     std::map<std::string, PriceConfig> prices; // "" is the default price
     LogLevel log_level = LogLevel::info;

@@ -29,6 +29,10 @@ Response answer_chat(Services &services, RequestContext &context, const Request 
 /// The `request` argument of agent.call as JSON text.
 std::string request_facts(const Services &services, const RequestContext &context);
 
+/// Which limit a SQL route's refusal names: requests, tokens, concurrency, budget, held, unpriced,
+/// or empty for anything else. Static text, fit for a label.
+std::string_view rejection_kind(const std::string &body);
+
 /// Turns a SQL route's answer into a response and notes tenant and subject on the context.
 Response pass_through(RequestContext &context, const db::Answer &answer);
 

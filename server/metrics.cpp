@@ -40,6 +40,12 @@ void print_head(std::string &out, std::string_view name, std::string_view type,
     out.append("# TYPE ").append(name).append(" ").append(type).append("\n");
 }
 
+void print_counter(std::string &out, std::string_view name, std::string_view help,
+                   unsigned long long value) {
+    print_head(out, name, "counter", help);
+    print_line(out, name, "", std::to_string(value));
+}
+
 std::string joined(std::string_view labels, const std::string &more) {
     return labels.empty() ? more : std::string(labels) + "," + more;
 }
@@ -86,6 +92,19 @@ void Metrics::count_turn(const TurnMeasure &turn) {
     model_seconds_.observe(turn.model_seconds);
     prompt_tokens_ += static_cast<unsigned long long>(turn.prompt_tokens);
     completion_tokens_ += static_cast<unsigned long long>(turn.completion_tokens);
+    cut_ += turn.cut ? 1U : 0U;
+}
+
+void Metrics::count_settlement(const Settlement &settlement) {
+    const std::lock_guard lock(mutex_);
+    charged_picodollars_ += settlement.picodollars;
+    overruns_ += settlement.overrun ? 1U : 0U;
+    late_ += settlement.late ? 1U : 0U;
+}
+
+void Metrics::count_rejection(std::string_view kind) {
+    const std::lock_guard lock(mutex_);
+    ++rejections_[kind];
 }
 
 void Metrics::add_gauge(std::string name, std::function<std::size_t()> read) {
@@ -112,6 +131,21 @@ void Metrics::print_turns(std::string &out) const {
                std::to_string(completion_tokens_));
 }
 
+void Metrics::print_limits(std::string &out) const {
+    print_head(out, "tenancyd_rejections_total", "counter",
+               "Requests refused by a tenant's limits.");
+    for (const auto &[kind, count] : rejections_)
+        print_line(out, "tenancyd_rejections_total", label("kind", kind), std::to_string(count));
+    print_counter(out, "tenancyd_charged_picodollars_total",
+                  "Charges of this server's turns, 1e-12 USD.", charged_picodollars_);
+    print_counter(out, "tenancyd_overrun_turns_total", "Turns charged more than they held.",
+                  overruns_);
+    print_counter(out, "tenancyd_late_turns_total", "Turns charged after their hold had ended.",
+                  late_);
+    print_counter(out, "tenancyd_cut_turns_total", "Turns stopped when what they held was used up.",
+                  cut_);
+}
+
 std::string Metrics::text() const {
     std::string out;
     {
@@ -129,11 +163,16 @@ std::string Metrics::text() const {
         for (const auto &[code, count] : refusals_)
             print_line(out, "tenancyd_refusals_total", label("code", code), std::to_string(count));
         print_turns(out);
+        print_limits(out);
     }
-    print_head(out, "tenancyd_unrecorded_turns_total", "counter", "Turns end_turn did not take.");
-    print_line(out, "tenancyd_unrecorded_turns_total", "", std::to_string(unrecorded_turns_));
-    print_head(out, "tenancyd_shed_connections_total", "counter", "Connections refused when full.");
-    print_line(out, "tenancyd_shed_connections_total", "", std::to_string(shed_connections_));
+    print_counter(out, "tenancyd_alerts_delivered_total", "Alerts that the webhook took.",
+                  alerts_delivered_);
+    print_counter(out, "tenancyd_alert_failures_total", "Deliveries of alerts that failed.",
+                  alert_failures_);
+    print_counter(out, "tenancyd_unrecorded_turns_total", "Turns end_turn did not take.",
+                  unrecorded_turns_);
+    print_counter(out, "tenancyd_shed_connections_total", "Connections refused when full.",
+                  shed_connections_);
     for (const auto &[name, read] : gauges_) {
         print_head(out, name, "gauge", "Read at scrape time.");
         print_line(out, name, "", std::to_string(read()));

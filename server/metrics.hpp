@@ -37,6 +37,14 @@ struct TurnMeasure {
     double model_seconds = 0;
     long long prompt_tokens = 0;
     long long completion_tokens = 0;
+    bool cut = false; // stopped by the database in mid-stream
+};
+
+/// What the database says a turn was charged.
+struct Settlement {
+    unsigned long long picodollars = 0;
+    bool overrun = false; // more than it held
+    bool late = false;    // after its hold had been resolved otherwise
 };
 
 class Metrics {
@@ -47,6 +55,10 @@ public:
     void count_request(std::string_view method, std::string_view route, int status, double seconds);
     void count_refusal(std::string_view code);
     void count_turn(const TurnMeasure &turn);
+    void count_settlement(const Settlement &settlement);
+    /// A request that a limit of the tenant refused; `kind` is static text.
+    void count_rejection(std::string_view kind);
+    void count_alert(bool delivered) { ++(delivered ? alerts_delivered_ : alert_failures_); }
     void count_unrecorded_turn() { ++unrecorded_turns_; }
     void count_shed_connection() { ++shed_connections_; }
 
@@ -59,6 +71,7 @@ public:
 private:
     using RequestKey = std::tuple<std::string_view, std::string_view, int>;
     void print_turns(std::string &out) const;
+    void print_limits(std::string &out) const;
 
     const std::string model_;
     mutable std::mutex mutex_;
@@ -66,10 +79,17 @@ private:
     std::map<std::string_view, Histogram> durations_; // by route
     std::map<std::string, unsigned long long> refusals_;
     std::map<std::pair<std::string_view, bool>, unsigned long long> turns_;
+    std::map<std::string_view, unsigned long long> rejections_;
+    unsigned long long charged_picodollars_ = 0;
+    unsigned long long overruns_ = 0;
+    unsigned long long late_ = 0;
+    unsigned long long cut_ = 0;
     Histogram turn_seconds_;
     Histogram model_seconds_;
     unsigned long long prompt_tokens_ = 0;
     unsigned long long completion_tokens_ = 0;
+    std::atomic<unsigned long long> alerts_delivered_{0};
+    std::atomic<unsigned long long> alert_failures_{0};
     std::atomic<unsigned long long> unrecorded_turns_{0};
     std::atomic<unsigned long long> shed_connections_{0};
     std::map<std::string, std::function<std::size_t()>> gauges_;

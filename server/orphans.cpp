@@ -1,5 +1,7 @@
 #include "orphans.hpp"
 
+#include <cstdlib>
+
 #include "log.hpp"
 
 namespace tenancy::server {
@@ -40,6 +42,8 @@ void Orphans::work() {
             hold_lock();
         if (connection_ != nullptr)
             sweep();
+        if (connection_ != nullptr)
+            count_holds();
         lock.lock();
         wake_.wait_for(lock, kInterval, [this] { return is_stopping_; });
     }
@@ -70,6 +74,16 @@ void Orphans::sweep() {
     log_event(LogLevel::warn, "sweep_failed", {log_text("sqlstate", error.sqlstate)});
     if (error.sqlstate.empty())
         connection_.reset(); // and with it the lock; the next round takes it again
+}
+
+void Orphans::count_holds() {
+    const db::Outcome outcome = connection_->run(db::Statement::open_holds, {});
+    const auto *rows = std::get_if<db::Rows>(&outcome);
+    if (rows == nullptr || rows->size() != 1 || rows->front().columns.size() != 2)
+        return; // the next sweep says why
+    const auto &columns = rows->front().columns;
+    open_holds_ = std::strtoull(columns[0].value_or("0").c_str(), nullptr, 10);
+    held_picodollars_ = std::strtoull(columns[1].value_or("0").c_str(), nullptr, 10);
 }
 
 } // namespace tenancy::server

@@ -2,7 +2,9 @@
 // are not.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -25,10 +27,15 @@ public:
     Orphans(Orphans &&) = delete;
     Orphans &operator=(Orphans &&) = delete;
 
+    /// Open turns of all tenants and servers, and the picodollars they hold, at the last sweep.
+    std::size_t open_holds() const { return open_holds_; }
+    std::size_t held_picodollars() const { return held_picodollars_; }
+
 private:
     void work();
     void hold_lock();
     void sweep();
+    void count_holds();
 
     const db::ConnectionSettings settings_;
     const std::string instance_id_;
@@ -36,6 +43,8 @@ private:
     std::mutex mutex_;
     std::condition_variable wake_;
     bool is_stopping_ = false;
+    std::atomic<std::size_t> open_holds_{0};
+    std::atomic<std::size_t> held_picodollars_{0};
     std::thread thread_; // last: it uses all of the above
 };
 

@@ -81,6 +81,8 @@ void observe(Services &services, const RequestContext &context, int status, std:
     services.metrics.count_request(context.method, context.route_pattern, status, took.count());
     if (!context.refusal.empty())
         services.metrics.count_refusal(context.refusal);
+    if (!context.rejection.empty())
+        services.metrics.count_rejection(context.rejection);
     write_access_log(context, status, bytes);
 }
 

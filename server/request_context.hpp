@@ -21,6 +21,7 @@ struct RequestContext {
     std::string subject;                       // likewise
     std::string trace_id;                      // of a chat turn
     std::string sqlstate;                      // of a failed statement, for the access log
+    std::string_view rejection;                // static kind of limit that refused, or empty
     std::string_view refusal;                  // static code of a refusal made by this server
 };
 

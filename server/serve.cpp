@@ -3,6 +3,7 @@
 #include <csignal>
 #include <sys/resource.h>
 
+#include "alerts.hpp"
 #include "http_model.hpp"
 #include "http_server.hpp"
 #include "llm/echo.hpp"
@@ -82,11 +83,20 @@ int serve(const Config &config) {
     if (config.storage.maintenance_url)
         orphans.emplace(db::settings_of(config.storage, *config.storage.maintenance_url),
                         services.instance_id);
+    std::optional<Alerts> alerts;
+    if (!config.alerts.webhook_url.empty())
+        alerts.emplace(db::settings_of(config.storage, *config.storage.maintenance_url),
+                       config.alerts, metrics);
     Pipeline pipeline(services);
     HttpServer server(
         config.limits, [&](const Request &request) { return pipeline.handle(request); },
         [&] { metrics.count_shed_connection(); });
     add_gauges(metrics, server, database, turns);
+    if (orphans) {
+        metrics.add_gauge("tenancyd_open_holds", [&orphans] { return orphans->open_holds(); });
+        metrics.add_gauge("tenancyd_held_picodollars",
+                          [&orphans] { return orphans->held_picodollars(); });
+    }
     const auto metrics_listener = make_metrics_listener(config.metrics, metrics);
     if (metrics_listener)
         if (const auto problem = metrics_listener->start(config.metrics.host, config.metrics.port);

@@ -1,6 +1,7 @@
 #include "handlers.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <nlohmann/json.hpp>
 
@@ -28,11 +29,37 @@ bool is_blank(std::string_view body) {
     return body.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
 
+std::string text_of(const nlohmann::json &object, const char *name) {
+    const auto found = object.find(name);
+    return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
 bool takes_body(std::string_view method) {
     return method == "POST" || method == "PATCH";
 }
 
 } // namespace
+
+std::string_view rejection_kind(const std::string &body) {
+    constexpr std::array<std::array<std::string_view, 3>, 6> kinds = {{
+        {"rate_limit_exceeded", "requests", "requests"},
+        {"rate_limit_exceeded", "tokens", "tokens"},
+        {"concurrency_limit_exceeded", "", "concurrency"},
+        {"insufficient_quota", "", "budget"},
+        {"budget_held", "", "held"},
+        {"model_not_priced", "", "unpriced"},
+    }};
+    const auto parsed = nlohmann::json::parse(body, nullptr, false);
+    const auto error = parsed.is_object() ? parsed.find("error") : parsed.end();
+    if (error == parsed.end() || !error->is_object())
+        return {};
+    const std::string code = text_of(*error, "code");
+    const std::string type = text_of(*error, "type");
+    for (const auto &[known_code, known_type, kind] : kinds)
+        if (code == known_code && (known_type.empty() || type == known_type))
+            return kind;
+    return {};
+}
 
 std::string request_facts(const Services &services, const RequestContext &context) {
     nlohmann::json facts = {{"request_id", context.request_id},
@@ -50,6 +77,8 @@ std::string request_facts(const Services &services, const RequestContext &contex
 Response pass_through(RequestContext &context, const db::Answer &answer) {
     context.tenant = answer.tenant;
     context.subject = answer.subject;
+    if (answer.status >= 400)
+        context.rejection = rejection_kind(answer.body);
     Response response;
     response.status = answer.status;
     if (!answer.body.empty() && answer.status != 204) {

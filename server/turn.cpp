@@ -29,6 +29,19 @@ const char *status_name(TurnStatus status) {
     return "aborted";
 }
 
+Settlement settlement_of(const std::string &body) {
+    const auto answer = ordered_json::parse(body, nullptr, false);
+    Settlement settlement;
+    if (!answer.is_object())
+        return settlement;
+    if (const auto charged = answer.find("charged_picodollars");
+        charged != answer.end() && charged->is_number_unsigned())
+        settlement.picodollars = charged->get<unsigned long long>();
+    settlement.overrun = answer.value("overrun", ordered_json()) == true;
+    settlement.late = answer.value("late", ordered_json()) == true;
+    return settlement;
+}
+
 } // namespace
 
 Turn::Turn(Services &services, TurnStart start)
@@ -147,8 +160,10 @@ bool Turn::record(const std::string &result) {
     const auto answer = services_.database.end_turn(start_.ticket, result, kEndPatience);
     const auto *error = std::get_if<db::Error>(&answer);
     const auto *ended = std::get_if<db::Answer>(&answer);
-    if (ended != nullptr && ended->status < 300)
+    if (ended != nullptr && ended->status < 300) {
+        services_.metrics.count_settlement(settlement_of(ended->body));
         return true;
+    }
     services_.metrics.count_unrecorded_turn();
     log_event(LogLevel::error, "turn_not_recorded",
               {log_text("request_id", start_.request_id), log_text("trace_id", start_.trace_id),
@@ -172,7 +187,7 @@ bool Turn::end(TurnStatus status, Code failure) {
     const bool counted = usage.is_object();
     services_.metrics.count_turn({status_name(status), start_.stream, whole.count(), took.count(),
                                   counted ? usage["prompt_tokens"].get<long long>() : 0,
-                                  counted ? usage["completion_tokens"].get<long long>() : 0});
+                                  counted ? usage["completion_tokens"].get<long long>() : 0, cut_});
     return recorded;
 }
 

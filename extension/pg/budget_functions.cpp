@@ -59,7 +59,6 @@ PG_FUNCTION_INFO_V1(pgt_unlock_shared_ledger);
 PG_FUNCTION_INFO_V1(pgt_try_lock_shared_ledger);
 PG_FUNCTION_INFO_V1(pgt_unlock_exclusive_ledger);
 PG_FUNCTION_INFO_V1(pgt_slot_hold);
-PG_FUNCTION_INFO_V1(pgt_slot_settle);
 PG_FUNCTION_INFO_V1(pgt_slot_fill);
 PG_FUNCTION_INFO_V1(pgt_slots);
 PG_FUNCTION_INFO_V1(pgt_slots_drop);
@@ -96,12 +95,6 @@ Datum pgt_slot_hold(PG_FUNCTION_ARGS) {
                        Int64GetDatum(answer.used.money), Int64GetDatum(answer.used.tokens)};
     bool nulls[5] = {answer.outcome == HoldOutcome::no_slot};
     PG_RETURN_DATUM(row_of(fcinfo, values, nulls));
-}
-
-// (slot..., used money, used tokens, spent money, spent tokens), at commit
-Datum pgt_slot_settle(PG_FUNCTION_ARGS) {
-    pending_settle(slot_argument(fcinfo), amount_argument(fcinfo, 4), amount_argument(fcinfo, 6));
-    PG_RETURN_VOID();
 }
 
 Datum pgt_slot_fill(PG_FUNCTION_ARGS) {

@@ -5,6 +5,8 @@
 #include "pg/counters.hpp"
 #include "pg/pending.hpp"
 
+#include <algorithm>
+
 namespace tenancy::pg {
 
 namespace {
@@ -72,6 +74,32 @@ void put_counter(const ReturnSetInfo *result, const Counter &counter) {
     tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
+// The share of a limit at which to warn, rounded up; 0 (no warning) for no limit.
+std::int64_t warn_at(std::int64_t limit, Datum share) {
+    if (limit < 0)
+        return 0;
+    const Datum exact =
+        DirectFunctionCall2(numeric_mul, NumericGetDatum(int64_to_numeric(limit)), share);
+    const Datum whole = DirectFunctionCall1(numeric_ceil, exact);
+    return DatumGetInt64(DirectFunctionCall1(numeric_int8, whole));
+}
+
+// Nothing is spent at 0, so the least threshold of a limit is 1.
+std::int64_t limit_at(std::int64_t limit) {
+    return limit < 0 ? 0 : std::max<std::int64_t>(limit, 1);
+}
+
+Thresholds thresholds_of(const Counter &counter) {
+    Thresholds at{};
+    if (!counter.in_force)
+        return at;
+    at.limit = {limit_at(counter.money_limit), limit_at(counter.tokens_limit)};
+    if (counter.warn_ratio != 0)
+        at.warn = {warn_at(counter.money_limit, counter.warn_ratio),
+                   warn_at(counter.tokens_limit, counter.warn_ratio)};
+    return at;
+}
+
 // All or nothing; false also when a counter that is in force is not in memory.
 bool hold_all(const TurnScope &turn, const Amount &amount) {
     const Counters counters = counters_of(turn);
@@ -126,8 +154,10 @@ Datum pgt_settle_counters(PG_FUNCTION_ARGS) {
     const Counters counters = counters_of(turn);
     for (int i = 0; i < counters.count; i++) {
         const bool is_turns = counters.items[i].counts_turns();
+        const bool charges = !is_turns && (spent.money > 0 || spent.tokens > 0);
         pending_settle(slot_of(turn, counters.items[i]), is_turns ? ended : used,
-                       is_turns ? Amount{0, 0} : spent);
+                       is_turns ? Amount{0, 0} : spent,
+                       charges ? thresholds_of(counters.items[i]) : Thresholds{});
     }
     PG_RETURN_VOID();
 }

@@ -10,7 +10,7 @@ namespace {
 
 // pg_advisory_lock() uses the classes 1 and 2; with another number none of its callers can be in
 // the way.
-enum LockClass : uint16 { ledger_class = 0x7E01, instance_class = 0x7E02 };
+enum LockClass : uint16 { ledger_class = 0x7E01, instance_class = 0x7E02, alert_class = 0x7E03 };
 
 // Drawn at the start of the server, so that who reads pg_locks cannot tell whose lock it is.
 uint64 salt = 0;
@@ -58,6 +58,11 @@ void unlock_exclusive_ledger(const char *tenant_id) {
 void unlock_shared_ledger(const char *tenant_id) {
     const LOCKTAG tag = lock_tag(tenant_id, ledger_class);
     (void)LockRelease(&tag, ShareLock, false);
+}
+
+void lock_alerts(const char *tenant_id) {
+    const LOCKTAG tag = lock_tag(tenant_id, alert_class);
+    (void)LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
 bool lock_instance(const char *instance_id) {

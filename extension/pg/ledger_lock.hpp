@@ -23,6 +23,9 @@ bool try_lock_shared_ledger(const char *tenant_id);
 // Gives an exclusive ledger lock up before the end of a transaction that changed nothing.
 void unlock_exclusive_ledger(const char *tenant_id);
 
+// Locks the alerts of a tenant until the end of the transaction, for alerts.hpp.
+void lock_alerts(const char *tenant_id);
+
 // Takes, for the rest of the session, the lock that says a server instance is alive. False: another
 // session has it.
 bool lock_instance(const char *instance_id);

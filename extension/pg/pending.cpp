@@ -16,6 +16,7 @@ struct Entry {
     Amount undo;  // added to used when this is rolled back
     Amount used;  // added to used at commit
     Amount spent; // added to spent at commit
+    Thresholds thresholds;
 };
 
 // Units of a rate that this transaction gives back when it commits.
@@ -28,7 +29,7 @@ struct GiveBack {
     GiveBack *next;
 };
 
-// In TopTransactionContext, which ends with the transaction; so the callbacks never allocate.
+// In TopTransactionContext, which ends with the transaction; so its end never allocates.
 Entry *entries = nullptr;
 int count = 0;
 int capacity = 0;
@@ -59,7 +60,8 @@ bool add_to(Amount &sum, const Amount &amount) {
 
 // Many rows of one statement change the same few counters: one entry serves them all. Amounts too
 // large for one entry take another; the slot adds them up without wrapping.
-bool merged(const SlotKey &key, const Amount &used, const Amount &spent) {
+bool merged(const SlotKey &key, const Amount &used, const Amount &spent,
+            const Thresholds &thresholds) {
     constexpr int window = 16;
     for (int i = count; i > 0 && i > count - window; i--) {
         Entry &entry = entries[i - 1];
@@ -70,14 +72,34 @@ bool merged(const SlotKey &key, const Amount &used, const Amount &spent) {
             if (!add_to(sum_used, used) || !add_to(entry.spent, spent))
                 return false;
             entry.used = sum_used;
+            if (has_any(thresholds))
+                entry.thresholds = thresholds;
             return true;
         }
     }
     return false;
 }
 
-void append(const SlotKey &key, const Amount &undo, const Amount &used, const Amount &spent) {
-    entries[count++] = {key, GetCurrentSubTransactionId(), undo, used, spent};
+void append(const SlotKey &key, const Amount &undo, const Amount &used, const Amount &spent,
+            const Thresholds &thresholds) {
+    entries[count++] = {key, GetCurrentSubTransactionId(), undo, used, spent, thresholds};
+}
+
+// The charges of this transaction that could cross a threshold, to whom that matters.
+void announce_charges() {
+    Charge *charges = nullptr;
+    int found = 0;
+    for (int i = 0; i < count; i++) {
+        const Entry &entry = entries[i];
+        if (entry.spent.money == 0 && entry.spent.tokens == 0)
+            continue;
+        if (charges == nullptr)
+            charges = static_cast<Charge *>(MemoryContextAlloc(
+                TopTransactionContext, sizeof(Charge) * static_cast<Size>(count)));
+        charges[found++] = {entry.key, entry.spent, entry.thresholds, false};
+    }
+    if (found > 0)
+        alerts_before_commit(charges, found);
 }
 
 void roll_back_to(int mark) {
@@ -96,15 +118,20 @@ void at_transaction_end(XactEvent event, void * /*arg*/) {
     if (capacity == 0 && give_backs == nullptr)
         return;
     switch (event) {
+    case XACT_EVENT_PRE_COMMIT:
+        announce_charges();
+        break;
     case XACT_EVENT_COMMIT:
         for (int i = 0; i < count; i++)
             slot_add(entries[i].key, entries[i].used, entries[i].spent);
         for (const GiveBack *back = give_backs; back != nullptr; back = back->next)
             flows_give_back(back->tenant_id, back->kind, back->limit, back->units);
+        alerts_end();
         forget();
         break;
     case XACT_EVENT_ABORT:
         roll_back_to(0);
+        alerts_end();
         forget();
         break;
     case XACT_EVENT_PRE_PREPARE:
@@ -147,15 +174,16 @@ HoldAnswer pending_hold(const SlotKey &key, const Amount &amount, const Amount &
     (void)reserve();
     const HoldAnswer answer = slot_hold(key, amount, limit);
     if (answer.outcome == HoldOutcome::held)
-        append(key, {-amount.money, -amount.tokens}, {0, 0}, {0, 0});
+        append(key, {-amount.money, -amount.tokens}, {0, 0}, {0, 0}, {});
     return answer;
 }
 
-void pending_settle(const SlotKey &key, const Amount &used, const Amount &spent) {
-    if (merged(key, used, spent))
+void pending_settle(const SlotKey &key, const Amount &used, const Amount &spent,
+                    const Thresholds &thresholds) {
+    if (merged(key, used, spent, thresholds))
         return;
     (void)reserve();
-    append(key, {0, 0}, used, spent);
+    append(key, {0, 0}, used, spent, thresholds);
 }
 
 void pending_give_back(const char *tenant_id, FlowKind kind, const core::GcraLimit &limit,

@@ -4,6 +4,7 @@
 
 #include "pg/postgres.hpp"
 
+#include "pg/alerts.hpp"
 #include "pg/flows.hpp"
 #include "pg/slots.hpp"
 
@@ -15,8 +16,9 @@ void pending_initialize();
 // Tries to hold; a success is given back by an abort of this (sub)transaction. May ereport().
 HoldAnswer pending_hold(const SlotKey &, const Amount &amount, const Amount &limit);
 
-// Adds to used and spent of the slot if and when this (sub)transaction commits. May ereport().
-void pending_settle(const SlotKey &, const Amount &used, const Amount &spent);
+// Adds to used and spent of the slot if and when this (sub)transaction commits; a crossing of a
+// threshold by what is spent then raises an alert. May ereport().
+void pending_settle(const SlotKey &, const Amount &used, const Amount &spent, const Thresholds &);
 
 // Gives units of a rate back if and when this (sub)transaction commits: a transaction that is
 // rolled back has used nothing, but asked. May ereport().

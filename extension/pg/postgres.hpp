@@ -16,6 +16,7 @@ extern "C" {
 #include "access/xact.h"         // IsTransactionState
 #include "catalog/index.h"       // IndexGetRelation
 #include "catalog/namespace.h"   // get_namespace_oid
+#include "catalog/pg_proc_d.h"   // Anum_pg_proc_oid
 #include "catalog/pg_type_d.h"   // TEXTOID
 #include "commands/trigger.h"    // CALLED_AS_TRIGGER
 #include "common/hashfn.h"       // hash_any_extended
@@ -40,9 +41,12 @@ extern "C" {
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/numeric.h" // int64_to_numeric
 #include "utils/rel.h"
 #include "utils/rls.h"      // check_enable_rls
 #include "utils/selfuncs.h" // get_relation_stats_hook
+#include "utils/snapmgr.h"  // PushActiveSnapshot
+#include "utils/syscache.h" // GetSysCacheOid3
 #include "utils/timestamp.h"
 #include "utils/typcache.h" // lookup_rowtype_tupdesc
 #if PG_VERSION_NUM >= 160000

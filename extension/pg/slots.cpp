@@ -43,15 +43,29 @@ bool add_within(pg_atomic_uint64 &value, std::int64_t delta, std::int64_t limit)
 }
 
 // Idle slots first, then those of the tenant that wants another: it pays for its own appetite.
+// Never one that somebody is about to commit a charge to.
 void make_room(const SlotKey &wanted) {
     const std::int64_t idle_since = wall_clock_us() - kIdleUs;
-    const auto is_idle = [&](Slot &slot) { return read(slot.touched_us) < idle_since; };
+    const auto is_free = [](Slot &slot) { return read(slot.committers) == 0; };
+    const auto is_idle = [&](Slot &slot) {
+        return is_free(slot) && read(slot.touched_us) < idle_since;
+    };
     const auto is_own = [&](Slot &slot) {
-        return slot.key.database == wanted.database &&
+        return is_free(slot) && slot.key.database == wanted.database &&
                std::strcmp(slot.key.tenant_id, wanted.tenant_id) == 0;
     };
     if (table.drop_if(is_idle) == 0 && table.drop_if(is_own) == 0)
-        (void)table.drop_if([](Slot &) { return true; });
+        (void)table.drop_if(is_free);
+}
+
+// Charges move from committing to spent, in the order spent first: read the other way round, none
+// is missed.
+SlotView view_of(Slot &slot) {
+    SlotView view{true, {}, {}, pg_atomic_read_u64(&slot.committers)};
+    view.committing = {read(slot.committing_money), read(slot.committing_tokens)};
+    pg_read_barrier();
+    view.spent = {read(slot.spent_money), read(slot.spent_tokens)};
+    return view;
 }
 
 void require_table() {
@@ -110,6 +124,36 @@ void slot_add(const SlotKey &key, const Amount &used, const Amount &spent) {
     });
 }
 
+SlotView slot_view(const SlotKey &key) {
+    SlotView view{};
+    if (table.is_ready())
+        (void)table.with(key, [&](Slot &slot) { view = view_of(slot); });
+    return view;
+}
+
+SlotView slot_announce(const SlotKey &key, const Amount &charge) {
+    SlotView view{};
+    if (!table.is_ready())
+        return view;
+    (void)table.with(key, [&](Slot &slot) {
+        pg_atomic_fetch_add_u64(&slot.committers, 1);
+        pg_atomic_fetch_add_u64(&slot.committing_money, charge.money);
+        pg_atomic_fetch_add_u64(&slot.committing_tokens, charge.tokens);
+        view = view_of(slot);
+    });
+    return view;
+}
+
+void slot_withdraw(const SlotKey &key, const Amount &charge) {
+    if (!table.is_ready())
+        return;
+    (void)table.with(key, [&](Slot &slot) {
+        pg_atomic_fetch_sub_u64(&slot.committing_money, charge.money);
+        pg_atomic_fetch_sub_u64(&slot.committing_tokens, charge.tokens);
+        pg_atomic_fetch_sub_u64(&slot.committers, 1);
+    });
+}
+
 void slot_fill(const SlotKey &key, const Amount &used, const Amount &spent) {
     require_table();
     const bool created = table.create(
@@ -119,6 +163,9 @@ void slot_fill(const SlotKey &key, const Amount &used, const Amount &spent) {
             pg_atomic_init_u64(&slot.used_tokens, static_cast<uint64>(used.tokens));
             pg_atomic_init_u64(&slot.spent_money, static_cast<uint64>(spent.money));
             pg_atomic_init_u64(&slot.spent_tokens, static_cast<uint64>(spent.tokens));
+            pg_atomic_init_u64(&slot.committing_money, 0);
+            pg_atomic_init_u64(&slot.committing_tokens, 0);
+            pg_atomic_init_u64(&slot.committers, 0);
             pg_atomic_init_u64(&slot.touched_us, static_cast<uint64>(wall_clock_us()));
         },
         [&] { make_room(key); });

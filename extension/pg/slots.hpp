@@ -36,6 +36,8 @@ struct Slot {
     SlotKey key;
     pg_atomic_uint64 used_money, used_tokens;   // charges and open holds
     pg_atomic_uint64 spent_money, spent_tokens; // charges alone
+    // Of transactions that are about to commit, for alerts.hpp: their charges, and how many.
+    pg_atomic_uint64 committing_money, committing_tokens, committers;
     pg_atomic_uint64 touched_us;
 };
 
@@ -64,6 +66,21 @@ void slot_add(const SlotKey &, const Amount &used, const Amount &spent);
 
 // Makes the slot with these values. The caller holds the exclusive ledger lock of the tenant.
 void slot_fill(const SlotKey &, const Amount &used, const Amount &spent);
+
+// A slot as those see it who are about to commit.
+struct SlotView {
+    bool exists;
+    Amount spent, committing;
+    std::uint64_t committers;
+};
+
+// What is spent, and what is about to be. Never less than that: who commits in between counts
+// twice.
+SlotView slot_view(const SlotKey &);
+
+// Adds a charge that is about to be committed, and looks. The slot stays until it is withdrawn.
+SlotView slot_announce(const SlotKey &, const Amount &charge);
+void slot_withdraw(const SlotKey &, const Amount &charge);
 
 // Drops every slot of this database: they are rebuilt when they are asked for.
 void slots_drop_database();

@@ -84,11 +84,22 @@ struct Connection::Impl {
     Outcome prepare(Statement statement);
     Outcome execute(Statement statement, const std::vector<std::string> &parameters);
     Outcome lost();
+    bool take_notifications() const;
 };
 
 Outcome Connection::Impl::lost() {
     broken = true;
     return Error{};
+}
+
+// True when there was one. Nothing in it is of use: anyone may send it, it only wakes.
+bool Connection::Impl::take_notifications() const {
+    bool found = false;
+    while (PGnotify *notification = PQnotifies(connection.get())) {
+        PQfreemem(notification);
+        found = true;
+    }
+    return found;
 }
 
 bool Connection::Impl::flush(Clock::time_point deadline) const {
@@ -202,6 +213,21 @@ Outcome Connection::run(Statement statement, const std::vector<std::string> &par
     if (error != nullptr && is_stale_plan(*error) && recycle())
         return impl_->execute(statement, parameters);
     return outcome;
+}
+
+// Notifications may have come with the answer to a statement, so they are looked for first.
+Connection::Heard Connection::wait_for_notification(std::chrono::milliseconds patience) {
+    PGconn *connection = impl_->connection.get();
+    if (!impl_->take_notifications()) {
+        (void)wait_for(PQsocket(connection), false, Clock::now() + patience);
+        if (PQconsumeInput(connection) != 1 || PQstatus(connection) != CONNECTION_OK) {
+            impl_->broken = true;
+            return Heard::end;
+        }
+        if (!impl_->take_notifications())
+            return Heard::nothing;
+    }
+    return Heard::notification;
 }
 
 bool Connection::is_usable() {

@@ -50,6 +50,11 @@ public:
     /// Runs one statement with bound text parameters.
     Outcome run(Statement statement, const std::vector<std::string> &parameters);
 
+    /// What came on this connection, which listens, within `patience`: a notification, nothing, or
+    /// its end.
+    enum class Heard { notification, nothing, end };
+    Heard wait_for_notification(std::chrono::milliseconds patience);
+
     /// False when the server has closed this idle connection or left something on it; costs one
     /// poll.
     bool is_usable();

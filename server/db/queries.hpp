@@ -7,14 +7,26 @@
 
 namespace tenancy::server::db {
 
-enum class Statement : std::size_t { call, end_turn, sign_in, ready, meter, lock, sweep };
+enum class Statement : std::size_t {
+    call,
+    end_turn,
+    sign_in,
+    ready,
+    meter,
+    lock,
+    sweep,
+    open_holds,
+    listen,
+    claim_alert,
+    alert_delivered
+};
 
 struct StatementText {
     const char *name; // of the prepared statement
     const char *sql;
 };
 
-inline constexpr std::array<StatementText, 7> kStatements = {{
+inline constexpr std::array<StatementText, 11> kStatements = {{
     {"tenancyd_call", "SELECT status, headers, body, tenant_id, subject"
                       " FROM agent.call($1::pg_catalog.text, $2::pg_catalog.text, "
                       "$3::pg_catalog.jsonb, $4::pg_catalog.jsonb)"},
@@ -29,6 +41,12 @@ inline constexpr std::array<StatementText, 7> kStatements = {{
     {"tenancyd_meter", "SELECT agent.meter_turn($1::pg_catalog.text, $2::pg_catalog.int8)"},
     {"tenancyd_lock", "SELECT tenancy.instance_lock($1::pg_catalog.text)"},
     {"tenancyd_sweep", "SELECT agent.sweep_turns($1::pg_catalog.int4)"},
+    {"tenancyd_open_holds", "SELECT turns, picodollars FROM agent.open_holds()"},
+    {"tenancyd_listen", "LISTEN tenancy_alerts"},
+    {"tenancyd_claim_alert",
+     "SELECT tenant_id, alert_id, payload FROM tenancy.claim_alert($1::pg_catalog.int4)"},
+    {"tenancyd_alert_delivered",
+     "SELECT tenancy.alert_delivered($1::pg_catalog.text, $2::pg_catalog.uuid)"},
 }};
 
 inline const StatementText &statement_text(Statement statement) {

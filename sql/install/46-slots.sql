@@ -31,14 +31,6 @@ COMMENT ON FUNCTION tenancy.slot_hold(text, bigint, text, timestamptz, bigint, b
     'Internal: adds to a counter if it stays within both limits (negative: none); held is NULL when the counter must be rebuilt; undone by rollback';
 REVOKE ALL ON FUNCTION tenancy.slot_hold(text, bigint, text, timestamptz, bigint, bigint, bigint, bigint) FROM PUBLIC;
 
-CREATE FUNCTION tenancy.slot_settle(tenant_id text, budget_id bigint, scope_value text,
-        window_start timestamptz, used_money bigint, used_tokens bigint,
-        spent_money bigint, spent_tokens bigint) RETURNS void
-    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgt_slot_settle';
-COMMENT ON FUNCTION tenancy.slot_settle(text, bigint, text, timestamptz, bigint, bigint, bigint, bigint) IS
-    'Internal: adds to a counter when this transaction commits; one that is not there needs nothing, it will be rebuilt from the rows';
-REVOKE ALL ON FUNCTION tenancy.slot_settle(text, bigint, text, timestamptz, bigint, bigint, bigint, bigint) FROM PUBLIC;
-
 CREATE FUNCTION tenancy.slot_fill(tenant_id text, budget_id bigint, scope_value text,
         window_start timestamptz, used_money bigint, used_tokens bigint,
         spent_money bigint, spent_tokens bigint) RETURNS void

@@ -123,6 +123,7 @@ BEGIN
     refusal := admitted.refusal;
     headers := admitted.headers;
     IF refusal IS NOT NULL THEN
+        PERFORM tenancy.alert_refusal(turn, refusal, admitted.money);
         RETURN;
     END IF;
     max_tokens := (admitted.bounds).output_tokens;

@@ -116,13 +116,17 @@ BEGIN
         UPDATE agent.turns AS t
         SET ended_at = used.occurred_at, status = result ->> 'status', input = NULL
         WHERE t.tenant_id = turn.tenant_id AND t.turn_id = turn.turn_id;
+    ELSE
+        SELECT * INTO used FROM agent.usage AS u
+        WHERE u.tenant_id = turn.tenant_id AND u.turn_id = turn.turn_id AND NOT u.late;
     END IF;
     RETURN agent.answer(200, jsonb_build_object(
-        'turn_id', turn.turn_id, 'trace_id', turn.trace_id, 'repeated', is_repeated));
+        'turn_id', turn.turn_id, 'trace_id', turn.trace_id, 'repeated', is_repeated,
+        'charged_picodollars', used.cost_picodollars, 'overrun', used.overrun, 'late', used.late));
 END
 $$;
 COMMENT ON FUNCTION agent.end_turn(text, jsonb) IS
     'Second half of a chat completion: settle the one turn that the ticket names. '
     'A ticket counts once; a retry changes nothing. '
-    '200 {turn_id, trace_id, repeated}; 404 unknown ticket; 422 leaves the turn open';
+    '200 {turn_id, trace_id, repeated, charged_picodollars, overrun, late}; 404 unknown ticket; 422 leaves the turn open';
 REVOKE ALL ON FUNCTION agent.end_turn(text, jsonb) FROM PUBLIC;

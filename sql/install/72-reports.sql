@@ -54,6 +54,15 @@ COMMENT ON FUNCTION tenancy.usage_report(timestamptz, timestamptz, text) IS
     'Usage and cost per tenant, model and bucket (hour, day, week, month; UTC), by the time of admission; for administrators';
 REVOKE ALL ON FUNCTION tenancy.usage_report(timestamptz, timestamptz, text) FROM PUBLIC;
 
+CREATE FUNCTION agent.open_holds(OUT turns bigint, OUT picodollars numeric, OUT tokens numeric)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT count(*), coalesce(sum(t.hold_picodollars), 0), coalesce(sum(t.hold_tokens), 0)
+    FROM agent.turns AS t WHERE t.status = 'open';
+END;
+COMMENT ON FUNCTION agent.open_holds() IS 'How many turns of all tenants are open, and what they hold; for a maintenance role';
+REVOKE ALL ON FUNCTION agent.open_holds() FROM PUBLIC;
+
 -- Definer: counts the rows of one tenant, the verified one.
 CREATE FUNCTION agent.budget_rows() RETURNS jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

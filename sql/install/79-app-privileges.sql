@@ -25,6 +25,10 @@ BEGIN ATOMIC
         ('table', 'agent.spans', 'SELECT'),
         ('table', 'agent.usage', 'SELECT'),
         ('table', 'agent.audit_log', 'SELECT'),
+        -- All of an alert but how its delivery goes.
+        ('table', 'tenancy.alerts', 'SELECT (tenant_id, alert_id, budget_id, scope, scope_value, period, '
+            'window_start, mode, kind, measure, threshold, limit_picodollars, limit_tokens, '
+            'spent_picodollars, spent_tokens, raised_at)'),
         -- All of a turn but ticket_hash.
         ('table', 'agent.turns', 'SELECT (tenant_id, turn_id, subject, issuer, request_id, session_id, trace_id, '
             'model, model_label, stream, input, hold_picodollars, hold_tokens, started_at, '

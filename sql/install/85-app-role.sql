@@ -1,6 +1,15 @@
 -- Application roles: exact grants for a role that already exists, and refusal of one that could
 -- walk around the wall.
 
+CREATE FUNCTION tenancy.maintenance_privileges() RETURNS SETOF text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT f.routine FROM unnest(ARRAY['tenancy.instance_lock(text)', 'agent.sweep_turns(integer)', 'agent.open_holds()',
+        'tenancy.claim_alert(integer)', 'tenancy.alert_delivered(text, uuid)']) f (routine);
+END;
+COMMENT ON FUNCTION tenancy.maintenance_privileges() IS 'The functions that a maintenance role may call';
+REVOKE ALL ON FUNCTION tenancy.maintenance_privileges() FROM PUBLIC;
+
 -- One line per reason why the role must not be an application role; none when it may.
 CREATE FUNCTION tenancy.app_role_objections(role name) RETURNS SETOF text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -18,6 +27,10 @@ BEGIN ATOMIC
     SELECT format('it is a member of predefined role %s', r.rolname) FROM reach r
     WHERE r.rolname LIKE 'pg\_%' AND r.rolname <> app_role_objections.role
       AND r.rolname <> 'pg_database_owner'
+    UNION ALL
+    SELECT format('%s has privileges of a maintenance role', quote_ident(r.rolname)) FROM reach r
+    WHERE NOT r.rolsuper AND EXISTS (SELECT FROM tenancy.maintenance_privileges() m (routine)
+                                     WHERE has_function_privilege(r.oid, m.routine, 'EXECUTE'))
     UNION ALL
     SELECT format('%s owns this database', quote_ident(r.rolname))
     FROM reach r JOIN pg_database d ON d.datdba = r.oid WHERE d.datname = current_database()
@@ -80,19 +93,29 @@ $$;
 COMMENT ON FUNCTION tenancy.revoke_app(name) IS 'Takes every privilege in both schemas from a role';
 REVOKE ALL ON FUNCTION tenancy.revoke_app(name) FROM PUBLIC;
 
+-- Also refused: a role with an application role's privilege that is none by name, such as one renamed, or a
+-- member of one.
 CREATE FUNCTION tenancy.grant_maintenance(role name) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF EXISTS (SELECT FROM tenancy.app_roles r WHERE r.role_name = grant_maintenance.role
-                  OR pg_has_role(r.role_name, grant_maintenance.role, 'MEMBER')) THEN
+    IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = grant_maintenance.role) THEN
+        RAISE EXCEPTION 'role "%" does not exist', role USING ERRCODE = 'undefined_object',
+            HINT = 'Create it first, with LOGIN and nothing else: the extension creates no role.';
+    END IF;
+    IF EXISTS (SELECT FROM tenancy.app_roles r JOIN pg_roles p ON p.rolname = r.role_name
+               WHERE pg_has_role(p.oid, grant_maintenance.role, 'MEMBER'))
+        OR EXISTS (SELECT FROM pg_roles r WHERE NOT r.rolsuper AND pg_has_role(grant_maintenance.role, r.oid, 'MEMBER')
+                   AND has_function_privilege(r.oid, 'agent.call(text, text, jsonb, jsonb)', 'EXECUTE')) THEN
         RAISE EXCEPTION 'role "%" is an application role', role USING ERRCODE = 'invalid_grant_operation',
+            DETAIL = 'It is one, or a member of one, or one is a member of it.',
             HINT = 'Use another one: what tenants can run must not be able to end turns or pass for a server.';
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA tenancy, agent TO %I', role);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION tenancy.instance_lock(text), agent.sweep_turns(integer) TO %I', role);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I',
+        (SELECT string_agg(m, ', ') FROM tenancy.maintenance_privileges() m), role);
 END
 $$;
 COMMENT ON FUNCTION tenancy.grant_maintenance(name) IS
-    'Lets a role, not an application role, hold tenancy.instance_lock() and run agent.sweep_turns()';
+    'Lets a role, not an application role (0LP01), call the functions of tenancy.maintenance_privileges()';
 REVOKE ALL ON FUNCTION tenancy.grant_maintenance(name) FROM PUBLIC;

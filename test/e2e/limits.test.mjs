@@ -168,6 +168,21 @@ claim('GET /v1/budget and /v1/usage show the tenant its own', async () => {
   assert.deepEqual(usage.models.map((model) => model.model), ['parrot']);
 });
 
+claim('no input at the edge of numbers or text is a 500', async () => {
+  await world.rows("SELECT tenancy.set_budget('acme', 'month', 0.01)");
+  const statuses = [];
+  for (const more of [
+    { model: '界'.repeat(256) }, { model: '界'.repeat(257) }, { model: '\u0000' }, { model: '\ud800' }, { model: '\uffff' },
+    { n: 128, max_tokens: 10_000_000 }, { max_tokens: 1e300 }, { max_tokens: -1 }, { n: 1e18 }, { max_tokens: 10_000_000, clamp_to_budget: true },
+  ]) {
+    const answer = await post(server.url, acme, { ...hello, max_tokens: 9, ...more });
+    const body = await answer.json();
+    assert.ok(answer.status === 200 || body.error?.message || body.detail, JSON.stringify(body));
+    statuses.push(answer.status);
+  }
+  assert.deepEqual(statuses, [200, 422, 422, 422, 200, 402, 422, 422, 422, 200]);
+});
+
 claim('after all that every counter equals the ledger', async () => {
   const rows = await world.rows('SELECT * FROM tenancy.verify_counters()');
   assert.ok(rows.length > 0);

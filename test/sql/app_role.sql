@@ -23,6 +23,37 @@ SELECT tenancy.grant_app('regress_owner');
 SELECT count(*) > 0 AS superuser_objected FROM tenancy.app_role_objections(current_user);
 SELECT role_name FROM tenancy.app_roles;
 
+-- who can run for tenants cannot keep the house, and the other way round, whoever is a member of whom
+CREATE ROLE regress_keeper LOGIN;
+CREATE ROLE regress_keeper_group;
+CREATE ROLE regress_keeper_member LOGIN NOINHERIT IN ROLE regress_keeper_group;
+CREATE ROLE regress_app_group;
+SELECT tenancy.grant_maintenance('regress_nobody_there');
+SELECT tenancy.grant_maintenance('regress_keeper');
+SELECT tenancy.grant_maintenance('regress_keeper_group');
+SELECT tenancy.grant_app('regress_keeper');
+SELECT tenancy.grant_app('regress_keeper_member');
+GRANT regress_keeper TO regress_app;
+SELECT tenancy.grant_app('regress_app');
+REVOKE regress_keeper FROM regress_app;
+GRANT regress_app_group TO regress_app;
+SELECT tenancy.grant_maintenance('regress_app');
+SELECT tenancy.grant_maintenance('regress_app_group');
+GRANT regress_app TO regress_keeper_member;
+SELECT tenancy.grant_maintenance('regress_keeper_member');
+REVOKE regress_app FROM regress_keeper_member;
+-- a role that has been renamed keeps its privileges, though not its name in tenancy.app_roles
+CREATE ROLE regress_once;
+SELECT tenancy.grant_app('regress_once');
+ALTER ROLE regress_once RENAME TO regress_renamed;
+SELECT tenancy.grant_maintenance('regress_renamed');
+SELECT tenancy.revoke_app('regress_renamed');
+SELECT tenancy.grant_maintenance('regress_renamed');
+SELECT tenancy.revoke_app(r) FROM unnest('{regress_keeper,regress_keeper_group,regress_renamed}'::text[]) r;
+DELETE FROM tenancy.app_roles WHERE role_name = 'regress_once';
+SELECT role_name FROM tenancy.app_roles;
+DROP ROLE regress_keeper_member, regress_keeper_group, regress_keeper, regress_app_group, regress_renamed;
+
 -- exactly the listed privileges: nothing else in either schema is open to it
 SELECT c.oid::regclass AS tables, string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type) AS privileges
     FROM pg_class c, LATERAL aclexplode(c.relacl) a

@@ -38,7 +38,7 @@ WITH used AS (
     SELECT b.tenant_id, b.scope, b.period, b.limit_picodollars, u.money,
         CASE b.scope WHEN 'session' THEN u.session_id WHEN 'subject' THEN u.subject WHEN 'model' THEN u.model END AS value,
         CASE b.period WHEN 'total' THEN '-infinity' ELSE date_trunc(b.period, u.at, b.time_zone) END AS since
-    FROM tenancy.budgets b JOIN used u USING (tenant_id)
+    FROM tenancy.budgets b JOIN used u USING (tenant_id) WHERE b.mode = 'enforce'
 )
 SELECT tenant_id, scope, value, period, since, sum(money) AS used, limit_picodollars
 FROM counted WHERE scope = 'tenant' OR value IS NOT NULL
@@ -55,6 +55,27 @@ LEFT JOIN (SELECT resource_id AS turn_id, count(*) AS entries FROM agent.audit_l
 LEFT JOIN agent.traces r ON r.tenant_id = t.tenant_id AND r.trace_id = t.trace_id
 WHERE (t.status = 'open') <> (u.charges IS NULL AND a.entries IS NULL AND r.ended_at IS NULL)
    OR u.charges <> 1;
+
+-- Observed budgets, whose limits no scenario changes: thresholds that are crossed without an alert, and alerts
+-- without a crossing.
+CREATE VIEW torture.wrong_alerts AS
+WITH counted AS (
+    SELECT b.budget_id, u.tenant_id, b.limit_picodollars, b.warn_ratio, u.cost_picodollars,
+        CASE b.scope WHEN 'tenant' THEN '' WHEN 'session' THEN u.session_id WHEN 'subject' THEN u.subject ELSE u.admitted_model END AS value,
+        CASE b.period WHEN 'total' THEN '-infinity' ELSE date_trunc(b.period, u.admitted_at, b.time_zone) END AS since
+    FROM tenancy.budgets b JOIN agent.usage u USING (tenant_id) WHERE b.mode = 'observe'
+), spent AS (
+    SELECT budget_id, tenant_id, value, since, limit_picodollars, warn_ratio, sum(cost_picodollars) AS spent
+    FROM counted WHERE value IS NOT NULL GROUP BY 1, 2, 3, 4, 5, 6
+), crossed AS (
+    SELECT s.*, k.kind FROM spent s, (VALUES ('warn'), ('limit')) k (kind)
+    WHERE s.spent >= CASE k.kind WHEN 'warn' THEN s.warn_ratio ELSE 1 END * s.limit_picodollars
+), raised AS (
+    SELECT a.tenant_id, a.budget_id, a.scope_value AS value, a.window_start AS since, a.kind, a.spent_picodollars
+    FROM tenancy.alerts a WHERE a.mode = 'observe'
+)
+SELECT * FROM crossed FULL JOIN raised USING (tenant_id, budget_id, value, since, kind)
+WHERE crossed.spent IS NULL OR raised.spent_picodollars IS NULL OR raised.spent_picodollars > crossed.spent;
 
 -- Sets the tenant's total budget so that so many holds are left.
 CREATE FUNCTION torture.leave(tenant text, holds numeric) RETURNS bigint LANGUAGE sql AS $$

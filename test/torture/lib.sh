@@ -63,6 +63,11 @@ budget() {
     sql -c "SELECT tenancy.set_budget('$1', '$2', $3 * 0.0001, scope => '${4:-tenant}')" >/dev/null
 }
 
+# observe TENANT WINDOW TURNS [SCOPE]: alerts from so many turns on; nothing is refused.
+observe() {
+    sql -c "SELECT tenancy.set_budget('$1', '$2', $3 * 0.0001, scope => '${4:-tenant}', mode => 'observe')" >/dev/null
+}
+
 # load NAME CLIENTS SECONDS KINDS SESSIONS TENANT...: runs the client; its log is $TORTURE/NAME.log.
 load() {
     local name=$1 clients=$2 seconds=$3 kinds=$4 sessions=$5
@@ -103,6 +108,8 @@ sweep_all() {
     equals "$(sql -c "SELECT count(*) FROM agent.turns WHERE status = 'open'")" 0
 }
 
+alerts() { sql -c "SELECT count(*) FROM tenancy.alerts"; }
+
 counters_equal_ledger() { no_rows "SELECT * FROM tenancy.verify_counters() WHERE NOT ok"; }
 
 # can_spend_the_rest TENANT: with five and a half holds left, exactly five turns are admitted (I8).
@@ -125,6 +132,8 @@ settled() {
     check "$name: no hold is left after sweeping" sweep_all
     check "$name: a turn has its charge, trace and audit row together, once (I3, I5)" \
         no_rows "SELECT * FROM torture.torn"
+    check "$name: every crossing of a threshold has its alert, and no other ($(alerts) raised)" \
+        no_rows "SELECT * FROM torture.wrong_alerts"
     for who in "$@"; do
         check "$name: idle tenant $who can spend all but less than one hold (I8)" can_spend_the_rest "$who"
     done

@@ -13,6 +13,8 @@
 #   rows_unasked    a counter without room in memory is an error, not a question to the rows
 #   rows_unchecked  a hold decided from the rows is not compared with the limit
 #   prepare_held    a transaction with a hold can be prepared
+#   alert_alone     a charge looks for a crossing without those that commit at the same time
+#   alert_early     a crossing is decided before those have committed
 #   end_twice       a ticket settles as often as it is shown
 #   sweep_living    the sweeper takes every instance for gone
 #   sweep_unmetered what a killed server had metered is not charged
@@ -23,8 +25,8 @@ set -euo pipefail
 source "$(dirname "$0")/../../scripts/lib.sh"
 
 ALL=(none rebuild_zero settle_creates abort_keeps settle_early rebuild_shared hold_unchecked
-    refusal_keeps rows_unasked rows_unchecked prepare_held end_twice sweep_living
-    sweep_unmetered rate_unchecked)
+    refusal_keeps rows_unasked rows_unchecked prepare_held alert_alone alert_early end_twice
+    sweep_living sweep_unmetered rate_unchecked)
 HOLDS=sql/install/47-holds.sql
 
 # replace FILE OLD NEW: OLD must be there, once, or the mutation would be none.
@@ -42,7 +44,7 @@ END
 # mutate NAME: changes the copy and says which scenarios look at it.
 mutate() {
     case $1 in
-        none) SCENARIOS="race giving_up server_killed few_slots" ;;
+        none) SCENARIOS="race giving_up crossings server_killed few_slots" ;;
         rebuild_zero)
             replace $HOLDS 'r.used_money, r.used_tokens, r.spent_money, r.spent_tokens)' '0, 0, 0, 0)'
             SCENARIOS=server_killed ;;
@@ -54,8 +56,8 @@ mutate() {
             replace extension/pg/pending.cpp 'roll_back_to(0);' ''
             SCENARIOS=giving_up ;;
         settle_early)
-            replace extension/pg/pending.cpp 'append(key, {0, 0}, used, spent);' \
-                'slot_add(key, used, spent); append(key, {0, 0}, {0, 0}, {0, 0});'
+            replace extension/pg/pending.cpp 'append(key, {0, 0}, used, spent, thresholds);' \
+                'slot_add(key, used, spent); append(key, {0, 0}, {0, 0}, {0, 0}, thresholds);'
             SCENARIOS=giving_up ;;
         rebuild_shared)
             replace $HOLDS 'lock_ledger(turn.tenant_id, true)' 'lock_ledger(turn.tenant_id, false)'
@@ -76,6 +78,13 @@ mutate() {
         prepare_held)
             replace extension/pg/pending.cpp 'case XACT_EVENT_PRE_PREPARE:' 'case XACT_EVENT_PARALLEL_PRE_COMMIT:'
             SCENARIOS=giving_up ;;
+        alert_alone)
+            replace extension/pg/alerts.cpp 'crosses_any(view.spent, view.committing, charge.thresholds)' \
+                'crosses_any(view.spent, charge.amount, charge.thresholds)'
+            SCENARIOS=crossings ;;
+        alert_early)
+            replace extension/pg/alerts.cpp 'for (; view.committers > 1;' 'for (; false;'
+            SCENARIOS=crossings ;;
         end_twice)
             replace sql/install/68-close-turn.sql "turn.status NOT IN ('open', 'expired')" "turn.status = 'never'"
             SCENARIOS=giving_up ;;

@@ -47,6 +47,9 @@ scenario_giving_up() {
     budget mix day 1000000
     budget mix-small total 30
     budget mix-small hour 8 session
+    observe mix hour 20
+    observe mix total 1 session
+    observe mix-small total 2 subject
     load mix "$(scaled 12 64)" "$(scaled 4 60)" $MIX 20 mix mix-small
     check "giving up: a live instance's turns are left alone by every sweep" \
         no_rows "SELECT turn_id FROM agent.usage WHERE late"
@@ -88,6 +91,30 @@ scenario_limits_moved() {
 more_admissions() { (($(admissions "$1") > $2)); }
 admissions() { sql -c "SELECT count(*) FROM agent.turns WHERE tenant_id = '$1'"; }
 
+# 64 sessions charge one token each to one conversation after the other, all at about the same time. The
+# limit is reached by the very last charge, whichever that is.
+scenario_crossings() {
+    local conversations rounds
+    conversations=$(scaled 30 300)
+    tenant crossed
+    sql -c "SELECT tenancy.set_budget('crossed', 'total', NULL, 64, 0.5, 'observe', 'session')" >/dev/null
+    sql -c "SELECT tenancy.rebuild_counters(ROW('crossed', 's' || n, NULL, NULL, now())) FROM generate_series(1, $conversations) n" >/dev/null
+    cat >"$TORTURE/charge.sql" <<'END'
+\set n :n + 1
+INSERT INTO agent.usage (tenant_id, turn_id, session_id, admitted_at, output_tokens)
+VALUES ('crossed', agent.new_id('turn_'), 's' || :n, now(), 1);
+END
+    # Commits that take a while: more of them at the same time.
+    rounds=$(PGOPTIONS='-c commit_delay=10000' pgbench -n -c 64 -j 4 -t "$conversations" -D n=0 -f "$TORTURE/charge.sql" 2>&1 |
+        sed -n 's/.*actually processed: \([0-9]*\).*/\1/p')
+    check "crossings: all charges were made" equals "$rounds" $((64 * conversations))
+    check "crossings: each of $conversations conversations is alerted of once at half, and once at its very last charge" \
+        equals "$(sql -F ' ' -c "SELECT kind, count(*), count(DISTINCT scope_value), min(threshold), max(spent_tokens)
+            FROM tenancy.alerts WHERE tenant_id = 'crossed' GROUP BY 1 ORDER BY 1" | tr '\n' ' ')" \
+        "limit $conversations $conversations 64 64 warn $conversations $conversations 32 32 "
+    check "crossings: counters equal the ledger (I4)" counters_equal_ledger
+}
+
 # kill_backend: kill -9 of one random session of the application. The postmaster then ends all others
 # and starts with empty shared memory.
 kill_backend() {
@@ -102,6 +129,8 @@ scenario_backends_killed() {
         tenant "$who"
         budget "$who" total 1000000
         budget "$who" day 100000 session
+        observe "$who" hour 50
+        observe "$who" total 10 session
     done
     load killed "$(scaled 12 64)" "$(scaled 6 120)" settle,settle,abort,rollback,unsettle,leave,meter 5 "${tenants[@]}" &
     local loader=$!
