@@ -118,11 +118,12 @@ BEGIN
         WHERE t.tenant_id = turn.tenant_id AND t.turn_id = turn.turn_id;
     END IF;
     RETURN agent.answer(200, jsonb_build_object(
-        'turn_id', turn.turn_id, 'trace_id', turn.trace_id, 'repeated', is_repeated));
+        'turn_id', turn.turn_id, 'trace_id', turn.trace_id, 'repeated', is_repeated,
+        'used_tokens', CASE turn.status WHEN 'open' THEN used.input_tokens + used.output_tokens END));
 END
 $$;
 COMMENT ON FUNCTION agent.end_turn(text, jsonb) IS
     'Second half of a chat completion: settle the one turn that the ticket names. '
     'A ticket counts once; a retry changes nothing. '
-    '200 {turn_id, trace_id, repeated}; 404 unknown ticket; 422 leaves the turn open';
+    '200 {turn_id, trace_id, repeated, used_tokens: NULL unless this call ended it in time}; 404 unknown ticket; 422 leaves the turn open';
 REVOKE ALL ON FUNCTION agent.end_turn(text, jsonb) FROM PUBLIC;
