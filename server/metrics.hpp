@@ -47,6 +47,8 @@ public:
     void count_request(std::string_view method, std::string_view route, int status, double seconds);
     void count_refusal(std::string_view code);
     void count_turn(const TurnMeasure &turn);
+    /// `result` is static text: allowed, refused or unavailable.
+    void count_valkey_decision(std::string_view result);
     void count_unrecorded_turn() { ++unrecorded_turns_; }
     void count_shed_connection() { ++shed_connections_; }
 
@@ -65,6 +67,7 @@ private:
     std::map<RequestKey, unsigned long long> requests_;
     std::map<std::string_view, Histogram> durations_; // by route
     std::map<std::string, unsigned long long> refusals_;
+    std::map<std::string_view, unsigned long long> valkey_decisions_;
     std::map<std::pair<std::string_view, bool>, unsigned long long> turns_;
     Histogram turn_seconds_;
     Histogram model_seconds_;

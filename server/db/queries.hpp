@@ -7,15 +7,24 @@
 
 namespace tenancy::server::db {
 
-enum class Statement : std::size_t { call, end_turn, sign_in, ready, meter, lock, sweep };
+enum class Statement : std::size_t {
+    call,
+    end_turn,
+    sign_in,
+    ready,
+    meter,
+    lock,
+    sweep,
+    shared_rate
+};
 
 struct StatementText {
     const char *name; // of the prepared statement
     const char *sql;
 };
 
-inline constexpr std::array<StatementText, 7> kStatements = {{
-    {"tenancyd_call", "SELECT status, headers, body, tenant_id, subject"
+inline constexpr std::array<StatementText, 8> kStatements = {{
+    {"tenancyd_call", "SELECT status, headers, body, tenant_id, subject, counted"
                       " FROM agent.call($1::pg_catalog.text, $2::pg_catalog.text, "
                       "$3::pg_catalog.jsonb, $4::pg_catalog.jsonb)"},
     {"tenancyd_end_turn",
@@ -29,6 +38,8 @@ inline constexpr std::array<StatementText, 7> kStatements = {{
     {"tenancyd_meter", "SELECT agent.meter_turn($1::pg_catalog.text, $2::pg_catalog.int8)"},
     {"tenancyd_lock", "SELECT tenancy.instance_lock($1::pg_catalog.text)"},
     {"tenancyd_sweep", "SELECT agent.sweep_turns($1::pg_catalog.int4)"},
+    {"tenancyd_shared_rate", "SELECT agent.shared_rate($1::pg_catalog.text, $2::pg_catalog.text, "
+                             "$3::pg_catalog.jsonb)"},
 }};
 
 inline const StatementText &statement_text(Statement statement) {
