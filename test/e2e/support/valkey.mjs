@@ -1,21 +1,24 @@
 // A real Valkey (or Redis, which speaks the same protocol) for one test file: on a free loopback port,
 // with a password, keeping nothing on disk.
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { Program, freePort, giveToServer } from './process.mjs';
 
 const run = promisify(execFile);
-const PROGRAM = ['/usr/bin/valkey', '/usr/bin/redis'].find((name) => existsSync(`${name}-server`));
+// The tools are enough, and install no service: their check-rdb is the server when it is called so.
+const TOOLS = ['valkey', 'redis'].find((name) => existsSync(`/usr/bin/${name}-check-rdb`));
 
 export class Valkey {
   static async create(world) {
-    if (!PROGRAM) throw new Error('there is neither valkey-server nor redis-server: run scripts/deps.sh check');
+    if (!TOOLS) throw new Error('there are neither valkey-tools nor redis-tools: run scripts/deps.sh check');
     const valkey = new Valkey();
     valkey.world = world;
     valkey.password = 'p@ss:w/rd%';
     valkey.port = await freePort();
+    valkey.binary = path.join(world.directory, `${TOOLS}-server`);
+    symlinkSync(`/usr/bin/${TOOLS}-check-rdb`, valkey.binary);
     // Its own title would hide the directory, by which run.sh knows what is ours.
     valkey.file = world.secretFile(
       'valkey.conf',
@@ -30,14 +33,14 @@ export class Valkey {
   }
 
   async start() {
-    this.program = new Program([`${PROGRAM}-server`, this.file], path.join(this.world.directory, 'valkey.log'));
+    this.program = new Program([this.binary, this.file], path.join(this.world.directory, 'valkey.log'));
     await this.program.ready(() => this.ask('PING').then((answer) => answer === 'PONG', () => false));
   }
 
   /** The answer to one command, as its command-line client prints it. */
   async ask(...command) {
     const args = ['-p', String(this.port), '-n', '3', '--no-auth-warning', ...command];
-    const { stdout } = await run(`${PROGRAM}-cli`, args, { env: { REDISCLI_AUTH: this.password } });
+    const { stdout } = await run(`${TOOLS}-cli`, args, { env: { REDISCLI_AUTH: this.password } });
     return stdout.trim();
   }
 
