@@ -145,7 +145,7 @@ std::string Turn::result_json(TurnStatus status, Code failure, const ordered_jso
 
 // Of the tokens that the turn took from the shared limit, those that the database says it did not
 // use; nothing for a turn that was ended before by somebody else.
-void Turn::give_back_unused(const std::string &end_body) {
+void Turn::give_back_unused(const std::string &end_body) const {
     if (services_.shared_limit == nullptr)
         return;
     const auto body = ordered_json::parse(end_body, nullptr, false);

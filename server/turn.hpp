@@ -70,7 +70,7 @@ private:
     std::string result_json(TurnStatus status, Code failure, const llm::ordered_json &usage,
                             bool estimated) const;
     bool record(const std::string &result);
-    void give_back_unused(const std::string &end_body);
+    void give_back_unused(const std::string &end_body) const;
     bool must_stop();
     void end_quietly() noexcept;
 
