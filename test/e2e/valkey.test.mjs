@@ -181,6 +181,24 @@ claim('keys of tenants that went quiet vanish by themselves', async () => {
   await until('the key is gone', async () => !(await valkey.keys()).includes('tenancy:{brief}:requests'), 2000);
 });
 
+claim("a step back of Valkey's clock is not waited for", async () => {
+  const tokens = await newTenant('stepped', { requests_per_minute: 600, burst: 1 });
+  const inAnHour = Date.now() + 3_600_000;
+  await valkey.ask('SET', 'tenancy:{stepped}:requests', `60000 ${inAnHour}`);
+  const refused = await chat(servers[0], tokens[0]);
+  assert.equal(refused.status, 429);
+  assert.ok(refused.json.detail.retry_after_ms <= 100);
+  await sleep(150);
+  assert.equal((await chat(servers[0], tokens[0])).status, 200);
+});
+
+claim('a limit that is changed counts at the next request, and what was taken stays taken', async () => {
+  const tokens = await newTenant('changed', { requests_per_minute: 1, burst: 4 });
+  assert.equal(admitted((await both(8, (s) => chat(servers[s], tokens[s]))).flat()), 4);
+  for (const world of worlds) await world.rows("SELECT tenancy.set_rate_limit('changed', 1, 10)");
+  assert.equal(admitted((await both(20, (s) => chat(servers[s], tokens[s]))).flat()), 6);
+});
+
 claim('Valkey killed under load: each database admits its own burst at most, nothing fails or hangs', async () => {
   const tokens = await newTenant('killed', { requests_per_minute: 1, burst: 30 });
   const started = performance.now();
@@ -226,8 +244,8 @@ claim('a Valkey that hangs costs its timeout, once a second, and admits nobody',
     assert.deepEqual(answers.map(admitted), [6, 7]);
     assert.ok(Math.max(...times) < 3000, `the slowest took ${Math.max(...times)} ms`);
     const started = performance.now();
-    for (let i = 0; i < 5; i++) await chat(servers[0], tokens[0]);
-    assert.ok(performance.now() - started < 3000, 'one after the other');
+    for (let i = 0; i < 30; i++) await chat(servers[0], tokens[0]);
+    assert.ok(performance.now() - started < 30 * TIMEOUT_MS, 'not each pays for it');
   } finally {
     valkey.program.child.kill('SIGCONT');
   }
