@@ -7,7 +7,7 @@ import { Valkey } from './support/valkey.mjs';
 import { send, until } from './support/wire.mjs';
 import { World, chatBody, claim } from './support/world.mjs';
 
-const TIMEOUT_MS = 100;
+const TIMEOUT_MS = 500; // generous: a busy machine is not a Valkey that is away
 const PAUSE_MS = 1000; // of the circuit breaker, after a failure
 
 const worlds = [await World.create('valkeya'), await World.create('valkeyb')];
@@ -245,7 +245,7 @@ claim('a Valkey that hangs costs its timeout, once a second, and admits nobody',
     assert.ok(Math.max(...times) < 3000, `the slowest took ${Math.max(...times)} ms`);
     const started = performance.now();
     for (let i = 0; i < 30; i++) await chat(servers[0], tokens[0]);
-    assert.ok(performance.now() - started < 30 * TIMEOUT_MS, 'not each pays for it');
+    assert.ok(performance.now() - started < 15 * TIMEOUT_MS, 'not each pays for it');
   } finally {
     valkey.program.child.kill('SIGCONT');
   }
