@@ -1,5 +1,5 @@
-// A circuit breaker: after a failure everyone goes without for a moment, then everyone tries again. Not
-// one caller only: while he finds out that all is well, the others would pass unlimited.
+// A circuit breaker: after a failure everyone goes without for a moment, then everyone tries again.
+// Not one caller only: while he finds out that all is well, the others would pass unlimited.
 #pragma once
 
 #include <atomic>

@@ -138,7 +138,7 @@ TEST(SharedLimitConfig, never_shows_the_url) {
 }
 
 TEST(SharedLimitConfig, a_prefix_cannot_move_the_tenants_braces) {
-    for (const char *prefix : {"'{x}'", "'a}'", "'a b'", "\"a\\n\""})
+    for (const char *prefix : {"'{x}'", "'a}'", "'a b'", R"("a\n")"})
         EXPECT_TRUE(has(errors_of(std::string("{key_prefix: ") + prefix + "}"), "key_prefix"));
     EXPECT_EQ(errors_of("{key_prefix: ''}"), "");
 }
