@@ -8,13 +8,15 @@ source "$(dirname "$0")/lib.sh"
 RUN_PACKAGES=(
     "postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR" libpq-dev
     g++ make pkg-config openssl libssl-dev
-    nlohmann-json3-dev libcpp-httplib-dev libyaml-cpp-dev libspdlog-dev
+    nlohmann-json3-dev libcpp-httplib-dev libyaml-cpp-dev libspdlog-dev libhiredis-dev
     curl
 )
 CHECK_PACKAGES=(
     clang-14 clang-format clang-tidy cppcheck valgrind shellcheck
     libgtest-dev libclang-rt-14-dev python3-cryptography-vectors pgbouncer jq
 )
+
+BACKPORTS=/etc/apt/sources.list.d/pg_tenancy-backports.list
 
 # A Node.js that is already there (nodesource, nvm ...) is kept: Debian's would replace or shadow it.
 node_is_enough() {
@@ -48,6 +50,34 @@ install_packages() {
         die "apt-get could not install the packages above; fix what it reports and run this again"
 }
 
+is_known() { [[ -n $(apt-cache madison "$1" 2>/dev/null) ]]; }
+
+# Backports of this release from the mirror that its packages come from, in a file of their own.
+add_backports() {
+    local codename mirror
+    codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+    # shellcheck disable=SC2016 # apt's own variable
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' "Codename: $codename" "Component: main" | sed -n 1p)
+    [[ -n $codename && -n $mirror ]] || return 0
+    say "adding $codename-backports in $BACKPORTS, for valkey-tools"
+    echo "deb $mirror $codename-backports main" | as_root tee "$BACKPORTS" >/dev/null
+    as_root apt-get -qq update </dev/null || true
+    is_known valkey-tools || as_root rm -f "$BACKPORTS"
+}
+
+# A Valkey for the tests. The tools hold the server's program and start no service. Debian 12 has them in
+# its backports only.
+install_valkey() {
+    ! is_installed valkey-tools && ! is_installed redis-tools || return 0
+    is_known valkey-tools || add_backports
+    if is_known valkey-tools; then
+        install_packages valkey-tools
+    else
+        say "there is no valkey-tools in the package sources, nor in backports: testing with redis-tools, whose server speaks the same protocol"
+        install_packages redis-tools
+    fi
+}
+
 main() {
     [[ ${1:-} == run || ${1:-} == check ]] || die "usage: deps.sh run|check"
     command -v apt-get >/dev/null ||
@@ -55,6 +85,7 @@ main() {
     local packages
     mapfile -t packages < <(missing "$1")
     [[ ${#packages[@]} -eq 0 ]] || install_packages "${packages[@]}"
+    [[ $1 != check ]] || install_valkey
 }
 
 main "$@"

@@ -52,8 +52,10 @@ std::size_t text_bytes(const ordered_json &messages) {
     return bytes;
 }
 
-TurnStart turn_start(const RequestContext &context, const ordered_json &begun, bool stream) {
+TurnStart turn_start(const RequestContext &context, const ordered_json &begun, bool stream,
+                     rate::Taken taken) {
     TurnStart start;
+    start.taken = std::move(taken);
     start.ticket = text_member(begun, "ticket");
     start.trace_id = text_member(begun, "trace_id");
     start.model = text_member(begun, "model");
@@ -140,9 +142,9 @@ std::optional<long long> most_tokens(const ordered_json &begun) {
 }
 
 Response run_turn(Services &services, RequestContext &context, const Request &request, Place &place,
-                  const ordered_json &begun, const llm::ChatOptions &options) {
+                  const ordered_json &begun, const llm::ChatOptions &options, rate::Taken taken) {
     context.trace_id = text_member(begun, "trace_id");
-    TurnStart start = turn_start(context, begun, options.stream);
+    TurnStart start = turn_start(context, begun, options.stream, std::move(taken));
     auto turn = std::make_unique<Turn>(services, std::move(start));
     place.hand_over();
     turn->dispatch(
@@ -162,11 +164,10 @@ Response answer_chat(Services &services, RequestContext &context, const Request 
         return problem(Code::overloaded);
     }
     const llm::ChatOptions options = llm::read_chat_options(request.body);
-    const auto begin = services.database.call("begin_turn", context.token, request.body,
-                                              request_facts(services, context));
-    if (const auto *error = std::get_if<db::Error>(&begin))
+    Called called = call_route(services, context, "begin_turn", request.body);
+    if (const auto *error = std::get_if<db::Error>(&called.outcome))
         return refuse_for(context, *error);
-    const auto &answer = std::get<db::Answer>(begin);
+    const auto &answer = std::get<db::Answer>(called.outcome);
     Response passed = pass_through(context, answer);
     if (answer.status != 200)
         return passed;
@@ -178,7 +179,8 @@ Response answer_chat(Services &services, RequestContext &context, const Request 
                   {log_text("request_id", context.request_id)});
         return problem(Code::internal);
     }
-    Response response = run_turn(services, context, request, place, begun, options);
+    Response response =
+        run_turn(services, context, request, place, begun, options, std::move(called.taken));
     response.headers.set("X-Trace-Id", context.trace_id);
     return response;
 }

@@ -1,6 +1,7 @@
 #include "config.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <fstream>
 #include <sstream>
 
@@ -134,6 +135,34 @@ void read_limits(Section section, LimitsConfig &limits) {
                                    "others must stay free for short requests.");
 }
 
+bool is_key_prefix(const std::string &prefix) {
+    // No brace: the tenant's are to be the first ones of a key.
+    return prefix.size() <= 64 && std::all_of(prefix.begin(), prefix.end(), [](unsigned char c) {
+               return std::isalnum(c) != 0 || c == '.' || c == '_' || c == ':' || c == '-';
+           });
+}
+
+void read_shared_limit(Section section, SharedLimitConfig &shared) {
+    const auto backend = section.one_of("backend", {"database", "valkey"});
+    shared.uses_valkey = backend && *backend == "valkey";
+    const auto url = section.text("valkey_url");
+    if (url) {
+        auto address = rate::parse_valkey_url(*url);
+        if (auto *problem = std::get_if<std::string>(&address))
+            section.error("valkey_url", *problem);
+        else
+            shared.address = std::move(std::get<rate::ValkeyAddress>(address));
+    } else if (shared.uses_valkey) {
+        section.error("valkey_url", "is missing. Give one such as redis://127.0.0.1:6379/0.");
+    }
+    if (const auto timeout = section.number("timeout_ms", 1, 5000))
+        shared.timeout = std::chrono::milliseconds(*timeout);
+    take(section.text("key_prefix"), shared.key_prefix);
+    if (!is_key_prefix(shared.key_prefix))
+        section.error("key_prefix", "must be at most 64 letters, digits and . _ : -");
+    section.finish();
+}
+
 bool is_loopback(const std::string &host) {
     return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0;
 }
@@ -199,9 +228,11 @@ void check_descriptors(Section &server, const Config &config) {
     // The HTTP library waits with select(): a descriptor of 1024 or more would corrupt memory, so
     // the process never opens that many (see serve.cpp) and the limits must fit below.
     const std::size_t wanted = config.limits.threads + config.limits.queue +
-                               config.limits.max_turns + config.storage.pool_size;
+                               config.limits.max_turns + config.storage.pool_size +
+                               (config.shared_limit.uses_valkey ? kValkeyConnections : 0);
     if (wanted > 900)
-        server.error("limits", "threads + queue + max_turns + storage.pool_size is " +
+        server.error("limits", "threads + queue + max_turns + storage.pool_size, and 16 with "
+                               "rate_limit.backend: valkey, is " +
                                    std::to_string(wanted) + ". Keep the sum at 900 or less.");
 }
 
@@ -213,6 +244,7 @@ void read_server(Section section, Config &config, const Environment &environment
         config.port = static_cast<int>(*port);
     read_storage(section.section("storage"), config.storage);
     read_limits(section.section("limits"), config.limits);
+    read_shared_limit(section.section("rate_limit"), config.shared_limit);
     read_metrics(section.section("metrics"), config.metrics, environment);
     read_alerts(section.section("alerts"), config.alerts, config.storage, environment);
     read_store_block(section.section("sessions"), {});

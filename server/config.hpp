@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "log.hpp"
+#include "rate/valkey_address.hpp"
 #include "secret.hpp"
 
 namespace tenancy::server {
@@ -59,6 +60,17 @@ struct LimitsConfig {
     std::chrono::seconds keep_alive_timeout{15};
     std::chrono::seconds shutdown_timeout{10};
 };
+
+/// The rate limit on top of the database's own: shared by several primaries when it is in a Valkey.
+struct SharedLimitConfig {
+    bool uses_valkey = false;
+    rate::ValkeyAddress address;
+    std::chrono::milliseconds timeout{50}; // for connecting, signing in and the answer together
+    std::string key_prefix = "tenancy:";
+};
+
+/// Connections to Valkey at most.
+inline constexpr std::size_t kValkeyConnections = 16;
 
 struct MetricsConfig {
     bool enabled = false;
@@ -132,6 +144,7 @@ struct Config {
     int port = 8080;
     StorageConfig storage;
     LimitsConfig limits;
+    SharedLimitConfig shared_limit;
     MetricsConfig metrics;
     AlertsConfig alerts;
     TenancyConfig tenancy;

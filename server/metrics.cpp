@@ -85,6 +85,11 @@ void Metrics::count_refusal(std::string_view code) {
     ++refusals_[std::string(code)];
 }
 
+void Metrics::count_valkey_decision(std::string_view result) {
+    const std::lock_guard lock(mutex_);
+    ++valkey_decisions_[result];
+}
+
 void Metrics::count_turn(const TurnMeasure &turn) {
     const std::lock_guard lock(mutex_);
     ++turns_[{turn.status, turn.stream}];
@@ -162,6 +167,11 @@ std::string Metrics::text() const {
         print_head(out, "tenancyd_refusals_total", "counter", "Requests refused by this server.");
         for (const auto &[code, count] : refusals_)
             print_line(out, "tenancyd_refusals_total", label("code", code), std::to_string(count));
+        print_head(out, "tenancyd_valkey_decisions_total", "counter",
+                   "Decisions of the shared rate limit; unavailable: the database alone decided.");
+        for (const auto &[result, count] : valkey_decisions_)
+            print_line(out, "tenancyd_valkey_decisions_total", label("result", result),
+                       std::to_string(count));
         print_turns(out);
         print_limits(out);
     }

@@ -59,6 +59,8 @@ public:
     /// A request that a limit of the tenant refused; `kind` is static text.
     void count_rejection(std::string_view kind);
     void count_alert(bool delivered) { ++(delivered ? alerts_delivered_ : alert_failures_); }
+    /// `result` is static text: allowed, refused or unavailable.
+    void count_valkey_decision(std::string_view result);
     void count_unrecorded_turn() { ++unrecorded_turns_; }
     void count_shed_connection() { ++shed_connections_; }
 
@@ -78,6 +80,7 @@ private:
     std::map<RequestKey, unsigned long long> requests_;
     std::map<std::string_view, Histogram> durations_; // by route
     std::map<std::string, unsigned long long> refusals_;
+    std::map<std::string_view, unsigned long long> valkey_decisions_;
     std::map<std::pair<std::string_view, bool>, unsigned long long> turns_;
     std::map<std::string_view, unsigned long long> rejections_;
     unsigned long long charged_picodollars_ = 0;

@@ -78,7 +78,11 @@ int serve(const Config &config) {
     Metrics metrics(config.model.name);
     Slots turns(config.limits.max_turns);
     std::atomic<bool> is_stopping{false};
-    Services services{config, database, *model, metrics, turns, random_hex(8), is_stopping};
+    std::optional<rate::SharedLimit> shared_limit;
+    if (config.shared_limit.uses_valkey)
+        shared_limit.emplace(config.shared_limit);
+    Services services{config, database,      *model,      metrics,
+                      turns,  random_hex(8), is_stopping, shared_limit ? &*shared_limit : nullptr};
     std::optional<Orphans> orphans;
     if (config.storage.maintenance_url)
         orphans.emplace(db::settings_of(config.storage, *config.storage.maintenance_url),

@@ -9,6 +9,7 @@
 #include "db/database.hpp"
 #include "llm/model.hpp"
 #include "metrics.hpp"
+#include "rate/shared_limit.hpp"
 
 namespace tenancy::server {
 
@@ -38,6 +39,7 @@ struct Services {
     Slots &turns;
     std::string instance_id; // random, one per process
     std::atomic<bool> &is_stopping;
+    rate::SharedLimit *shared_limit = nullptr; // null: the database alone limits
 };
 
 } // namespace tenancy::server

@@ -61,19 +61,6 @@ std::string_view rejection_kind(const std::string &body) {
     return {};
 }
 
-std::string request_facts(const Services &services, const RequestContext &context) {
-    nlohmann::json facts = {{"request_id", context.request_id},
-                            {"model", services.config.model.name},
-                            {"instance_id", services.instance_id}};
-    if (context.x_tenant)
-        facts["x_tenant"] = *context.x_tenant;
-    if (context.x_auth_subject)
-        facts["x_auth_subject"] = *context.x_auth_subject;
-    if (!context.traceparent.empty())
-        facts["traceparent"] = context.traceparent;
-    return facts.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 Response pass_through(RequestContext &context, const db::Answer &answer) {
     context.tenant = answer.tenant;
     context.subject = answer.subject;
@@ -118,11 +105,10 @@ Response answer_sql_route(Services &services, RequestContext &context, const Mat
                                           "Input should be a valid dictionary or object");
         body = with_members(body, members);
     }
-    const auto answer = services.database.call(match.route->sql_name, context.token, body,
-                                               request_facts(services, context));
-    if (const auto *error = std::get_if<db::Error>(&answer))
+    const Called called = call_route(services, context, match.route->sql_name, body);
+    if (const auto *error = std::get_if<db::Error>(&called.outcome))
         return refuse_for(context, *error);
-    return pass_through(context, std::get<db::Answer>(answer));
+    return pass_through(context, std::get<db::Answer>(called.outcome));
 }
 
 } // namespace tenancy::server

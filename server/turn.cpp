@@ -156,12 +156,24 @@ std::string Turn::result_json(TurnStatus status, Code failure, const ordered_jso
     return result.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
+// Of the tokens that the turn took from the shared limit, those that the database says it did not
+// use; nothing for a turn that was ended before by somebody else.
+void Turn::give_back_unused(const std::string &end_body) const {
+    if (services_.shared_limit == nullptr)
+        return;
+    const auto body = ordered_json::parse(end_body, nullptr, false);
+    const auto used = body.find("used_tokens");
+    if (used != body.end() && used->is_number_integer())
+        services_.shared_limit->give_back_unused(start_.taken, used->get<long long>());
+}
+
 bool Turn::record(const std::string &result) {
     const auto answer = services_.database.end_turn(start_.ticket, result, kEndPatience);
     const auto *error = std::get_if<db::Error>(&answer);
     const auto *ended = std::get_if<db::Answer>(&answer);
     if (ended != nullptr && ended->status < 300) {
         services_.metrics.count_settlement(settlement_of(ended->body));
+        give_back_unused(ended->body);
         return true;
     }
     services_.metrics.count_unrecorded_turn();

@@ -21,6 +21,7 @@ struct TurnStart {
     std::string request_id;
     std::size_t prompt_bytes = 0;
     bool stream = false;
+    rate::Taken taken; // from the shared limit
 };
 
 enum class TurnStatus { ok, error, aborted };
@@ -69,6 +70,7 @@ private:
     std::string result_json(TurnStatus status, Code failure, const llm::ordered_json &usage,
                             bool estimated) const;
     bool record(const std::string &result);
+    void give_back_unused(const std::string &end_body) const;
     bool must_stop();
     void end_quietly() noexcept;
 

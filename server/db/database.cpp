@@ -28,6 +28,7 @@ std::variant<Answer, Error> to_answer(Outcome outcome) {
     answer.body = text_of(rows.front(), 2);
     answer.tenant = text_of(rows.front(), 3);
     answer.subject = text_of(rows.front(), 4);
+    answer.counted = text_of(rows.front(), 5) == "t";
     return answer;
 }
 
@@ -53,6 +54,15 @@ Outcome Database::run(Statement statement, const std::vector<std::string> &param
 std::variant<Answer, Error> Database::call(std::string_view route, std::string_view token,
                                            const std::string &body, const std::string &request) {
     return to_answer(run(Statement::call, {std::string(route), std::string(token), body, request}));
+}
+
+std::variant<std::string, Error>
+Database::shared_rate(std::string_view route, std::string_view token, const std::string &body) {
+    Outcome outcome = run(Statement::shared_rate, {std::string(route), std::string(token), body});
+    if (auto *error = std::get_if<Error>(&outcome))
+        return std::move(*error);
+    const Rows &rows = std::get<Rows>(outcome);
+    return rows.size() == 1 ? text_of(rows.front(), 0) : "";
 }
 
 std::variant<Answer, Error> Database::end_turn(const std::string &ticket, const std::string &result,

@@ -1,4 +1,5 @@
-// What the server asks of the database: four questions, each one round trip on a leased connection.
+// What the server asks of the database: a few questions, each one round trip on a leased
+// connection.
 #pragma once
 
 #include <chrono>
@@ -19,6 +20,7 @@ struct Answer {
     std::string body;    // JSON text or empty
     std::string tenant;
     std::string subject;
+    bool counted = false; // against the rates; of agent.call only
 };
 
 struct SignedIn {
@@ -38,6 +40,11 @@ public:
     /// agent.call: everything but the end of a turn. `body` and `request` are JSON texts.
     std::variant<Answer, Error> call(std::string_view route, std::string_view token,
                                      const std::string &body, const std::string &request);
+
+    /// agent.shared_rate: what a call of this route must take from a limiter outside of the
+    /// database first, as JSON text; empty for nothing.
+    std::variant<std::string, Error> shared_rate(std::string_view route, std::string_view token,
+                                                 const std::string &body);
 
     /// agent.end_turn, repeated with growing pauses while the connection is lost, for at most
     /// `patience`: the ticket makes repetition harmless.

@@ -18,7 +18,8 @@ enum class Statement : std::size_t {
     open_holds,
     listen,
     claim_alert,
-    alert_delivered
+    alert_delivered,
+    shared_rate
 };
 
 struct StatementText {
@@ -26,8 +27,8 @@ struct StatementText {
     const char *sql;
 };
 
-inline constexpr std::array<StatementText, 11> kStatements = {{
-    {"tenancyd_call", "SELECT status, headers, body, tenant_id, subject"
+inline constexpr std::array<StatementText, 12> kStatements = {{
+    {"tenancyd_call", "SELECT status, headers, body, tenant_id, subject, counted"
                       " FROM agent.call($1::pg_catalog.text, $2::pg_catalog.text, "
                       "$3::pg_catalog.jsonb, $4::pg_catalog.jsonb)"},
     {"tenancyd_end_turn",
@@ -47,6 +48,8 @@ inline constexpr std::array<StatementText, 11> kStatements = {{
      "SELECT tenant_id, alert_id, payload FROM tenancy.claim_alert($1::pg_catalog.int4)"},
     {"tenancyd_alert_delivered",
      "SELECT tenancy.alert_delivered($1::pg_catalog.text, $2::pg_catalog.uuid)"},
+    {"tenancyd_shared_rate", "SELECT agent.shared_rate($1::pg_catalog.text, $2::pg_catalog.text, "
+                             "$3::pg_catalog.jsonb)"},
 }};
 
 inline const StatementText &statement_text(Statement statement) {

@@ -6,9 +6,10 @@ COMMENT ON TYPE agent.response IS
     'What a route answers: HTTP status, extra headers as a JSON object, body (NULL = no body)';
 
 CREATE TYPE agent.call_response AS (
-    status integer, headers jsonb, body jsonb, tenant_id text, subject text);
+    status integer, headers jsonb, body jsonb, tenant_id text, subject text, counted boolean);
 COMMENT ON TYPE agent.call_response IS
-    'agent.response plus the verified tenant and subject, for logs and metrics of the caller';
+    'agent.response plus the verified tenant and subject, for logs and metrics of the caller, and whether the request '
+    'counts against the rates: what a shared limiter took for one that does not goes back';
 
 -- The last twelve and the first four digits of a version 4 UUID are all random; one expression, so that
 -- the planner can inline it.

@@ -21,6 +21,13 @@ $$;
 COMMENT ON FUNCTION agent.bounds_of(jsonb, jsonb) IS 'The bounds of a chat request with its history';
 REVOKE ALL ON FUNCTION agent.bounds_of(jsonb, jsonb) FROM PUBLIC;
 
+CREATE FUNCTION agent.rate_estimate(bounds agent.turn_bounds) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN bounds.input_tokens / 4 + bounds.output_tokens * bounds.choices;
+COMMENT ON FUNCTION agent.rate_estimate(agent.turn_bounds) IS
+    'Tokens that a turn takes from its rate at first: a token per four bytes of input, and all the output asked for';
+REVOKE ALL ON FUNCTION agent.rate_estimate(agent.turn_bounds) FROM PUBLIC;
+
 -- Rate first, then money: a refusal of either leaves the other untouched. NULL = admitted.
 CREATE FUNCTION agent.admit(turn tenancy.turn_scope, INOUT bounds agent.turn_bounds, OUT refusal jsonb,
     OUT money bigint, OUT rate_tokens bigint, OUT headers jsonb)
@@ -41,7 +48,7 @@ BEGIN
         refusal := jsonb_build_object('code', 'rate_limit_exceeded', 'scope', 'requests') || to_jsonb(rate);
         RETURN;
     END IF;
-    rate_tokens := bounds.input_tokens / 4 + bounds.output_tokens * bounds.choices;
+    rate_tokens := agent.rate_estimate(bounds);
     rate := tenancy.take_rate(2, rate_tokens);
     IF NOT rate.allowed THEN
         refusal := jsonb_build_object('code', 'rate_limit_exceeded', 'scope', 'tokens') || to_jsonb(rate);

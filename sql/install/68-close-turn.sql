@@ -122,11 +122,13 @@ BEGIN
     END IF;
     RETURN agent.answer(200, jsonb_build_object(
         'turn_id', turn.turn_id, 'trace_id', turn.trace_id, 'repeated', is_repeated,
+        'used_tokens', CASE turn.status WHEN 'open' THEN used.input_tokens + used.output_tokens END,
         'charged_picodollars', used.cost_picodollars, 'overrun', used.overrun, 'late', used.late));
 END
 $$;
 COMMENT ON FUNCTION agent.end_turn(text, jsonb) IS
     'Second half of a chat completion: settle the one turn that the ticket names. '
     'A ticket counts once; a retry changes nothing. '
-    '200 {turn_id, trace_id, repeated, charged_picodollars, overrun, late}; 404 unknown ticket; 422 leaves the turn open';
+    '200 {turn_id, trace_id, repeated, used_tokens: NULL unless this call ended it in time, charged_picodollars, overrun, late}; '
+    '404 unknown ticket; 422 leaves the turn open';
 REVOKE ALL ON FUNCTION agent.end_turn(text, jsonb) FROM PUBLIC;

@@ -106,6 +106,7 @@ AS $$
 DECLARE
     response agent.response;
     rate jsonb := '{}';
+    counted boolean := false;
 BEGIN
     PERFORM set_config('tenancy.request_id', agent.header_text(request ->> 'request_id'), true),
         set_config('tenancy.traceparent', agent.header_text(request ->> 'traceparent'), true),
@@ -113,6 +114,9 @@ BEGIN
         set_config('tenancy.instance_id', agent.header_text(request ->> 'instance_id'), true);
     PERFORM tenancy.set_tenant_from_jwt(token);
     response := agent.header_mismatch(request);
+    IF response.status IS NULL AND request ? 'shared_rate' THEN
+        response := agent.shared_refusal(body ->> 'session_id', request -> 'shared_rate');
+    END IF;
     IF response.status IS NULL AND route <> 'begin_turn' THEN -- which takes the rate together with the budget
         rate := to_jsonb(tenancy.take_request());
         IF rate -> 'allowed' = 'false' THEN
@@ -123,13 +127,18 @@ BEGIN
     IF response.status IS NULL THEN
         response := agent.dispatch(route, token, body);
         response.headers := agent.rate_headers('requests', rate) || response.headers;
+        counted := route <> 'begin_turn' OR response.status = 200;
+        IF counted AND request ? 'shared_rate' THEN
+            response.headers := agent.tighter_headers(response.headers, request -> 'shared_rate');
+        END IF;
     END IF;
     RETURN ROW(response.status, response.headers, response.body,
-        tenancy.current_tenant(), tenancy.current_subject())::agent.call_response;
+        tenancy.current_tenant(), tenancy.current_subject(), counted)::agent.call_response;
 END
 $$;
 COMMENT ON FUNCTION agent.call(text, text, jsonb, jsonb) IS
     'Serve one HTTP request: route name, bearer token, body (path and query values are members of it), and '
-    'request = {request_id, x_tenant, x_auth_subject, traceparent, model, instance_id}, all optional. '
+    'request = {request_id, x_tenant, x_auth_subject, traceparent, model, instance_id, shared_rate: as agent.shared_refusal '
+    'has it}, all optional. '
     'Raises PT401, PT403 for the token';
 REVOKE ALL ON FUNCTION agent.call(text, text, jsonb, jsonb) FROM PUBLIC;

@@ -20,8 +20,31 @@ make_database() {
     sql -d "$1" -v jwks="$(test/tools/issuer.sh jwks)" -f $HERE/setup.sql >/dev/null
 }
 
+# A Valkey of our own, or a Redis, on a Unix socket as the cluster is; it ends with this script. The tools'
+# check-rdb is the server when it is called so.
+start_valkey() {
+    TOOLS=valkey
+    [[ -x /usr/bin/valkey-check-rdb ]] || TOOLS=redis
+    ln -s "/usr/bin/$TOOLS-check-rdb" "$WORK/$TOOLS-server"
+    "$WORK/$TOOLS-server" --port 0 --unixsocket "$WORK/valkey.socket" --save '' --appendonly no --dir "$WORK" >"$WORK/valkey.log" &
+    VALKEY=$!
+    for _ in {1..100}; do
+        [[ ! -S $WORK/valkey.socket ]] || break
+        sleep 0.05
+    done
+    TAKE=$("$TOOLS-cli" -s "$WORK/valkey.socket" SCRIPT LOAD "$(sed -n '/R"lua(/,/)lua"/{//!p}' server/rate/take_script.hpp)")
+    [[ $("$TOOLS-cli" -s "$WORK/valkey.socket" EVALSHA "$TAKE" 1 try 60 2 1 | xargs) == "1 60 1 0 1000" ]]
+}
+
+# valkey_per_second CLIENTS: decisions of tenancyd's own script per second, on one tenant's key.
+valkey_per_second() {
+    "$TOOLS-benchmark" -s "$WORK/valkey.socket" -c "$1" --threads 2 -n $((EACH * 30000)) --csv \
+        EVALSHA "$TAKE" 1 'tenancy:{tenant-1}:requests' 60000000 60000000 1 | sed -n '2s/^"[^"]*","\([0-9.]*\)".*/\1/p'
+}
+
 # per_second CLIENTS SCRIPT [DATABASE]: transactions of a pgbench script per second, as the application.
 per_second() {
+    [[ $2 != valkey ]] || { valkey_per_second "$1" | grep . && return; }
     pgbench -n -U regress_app -M prepared -c "$1" -j 2 -T "$EACH" -D token="$TOKEN" -f "$HERE/$2.sql" "${3:-bench}" 2>"$ERRORS" |
         sed -n 's/^tps = \([0-9.]*\).*/\1/p' | grep . || { cat "$ERRORS" >&2 && return 1; }
 }
@@ -85,10 +108,12 @@ profile() {
 }
 
 main() {
+    VALKEY=
     WORK=$(mktemp -d)
     ERRORS=$WORK/errors TENANCY_TEST_KEYS=$WORK/keys
     export TENANCY_TEST_KEYS
-    trap 'rm -rf "$WORK"' EXIT
+    trap 'kill "$VALKEY" 2>/dev/null; rm -rf "$WORK"' EXIT
+    start_valkey
     make_database bench
     make_database hot_row
     sql -d hot_row -f $HERE/hot_row.sql
@@ -97,6 +122,8 @@ main() {
     compare "GCRA decision against SELECT 1, 8 clients" 8 take bench one bench ">= 0.9"
     compare "GCRA decision against SELECT 1, 64 clients" 64 take bench one bench ">= 0.9"
     compare "hold + settle against hot-row UPDATEs, one tenant, 64 clients" 64 hold_settle bench hold_settle hot_row ">= 4"
+    compare "token verified and GCRA decision against Lua in Valkey, 8 clients" 8 take_once bench valkey - "-"
+    compare "token verified and GCRA decision against Lua in Valkey, 64 clients" 64 take_once bench valkey - "-"
     compare "begin + end against the same with hot-row counters, 64 clients" 64 turn bench turn hot_row "-"
     compare "begin + end against nothing but hot-row UPDATEs, 64 clients" 64 turn bench hold_settle hot_row "-"
     against_ideal "hold, 50 ms model, settle, against the ideal, 150 clients" hold_settle_50ms bench ">= 0.8"
