@@ -11,7 +11,6 @@
 #   hold_unchecked  a hold is added without comparing with the limit
 #   refusal_keeps   a limit that refuses leaves what other limits have held for the turn
 #   rows_unasked    a counter without room in memory is an error, not a question to the rows
-#   rows_unchecked  a hold decided from the rows is not compared with the limit
 #   prepare_held    a transaction with a hold can be prepared
 #   alert_alone     a charge looks for a crossing without those that commit at the same time
 #   alert_early     a crossing is decided before those have committed
@@ -25,7 +24,7 @@ set -euo pipefail
 source "$(dirname "$0")/../../scripts/lib.sh"
 
 ALL=(none rebuild_zero settle_creates abort_keeps settle_early rebuild_shared hold_unchecked
-    refusal_keeps rows_unasked rows_unchecked prepare_held alert_alone alert_early end_twice
+    refusal_keeps rows_unasked prepare_held alert_alone alert_early end_twice
     sweep_living sweep_unmetered rate_unchecked)
 HOLDS=sql/install/47-holds.sql
 
@@ -71,9 +70,6 @@ mutate() {
             SCENARIOS=giving_up ;;
         rows_unasked)
             replace $HOLDS 'refusal := tenancy.hold_by_rows(turn, money, tokens);' "RAISE EXCEPTION 'no room' USING ERRCODE = 'PT503';"
-            SCENARIOS=few_slots ;;
-        rows_unchecked)
-            replace $HOLDS 'IF NOT is_held OR c.enforced AND (' 'IF NOT is_held OR false AND ('
             SCENARIOS=few_slots ;;
         prepare_held)
             replace extension/pg/pending.cpp 'case XACT_EVENT_PRE_PREPARE:' 'case XACT_EVENT_PARALLEL_PRE_COMMIT:'
