@@ -4,8 +4,8 @@
 
 #include "config.hpp"
 #include "handlers.hpp"
+#include "http_webhook.hpp"
 #include "metrics.hpp"
-#include "webhook.hpp"
 
 namespace tenancy::server {
 
