@@ -30,12 +30,12 @@ FROM (VALUES (NULL), ('7'), ('{}'), ('{"status": "fine"}'), ('{"status": "ok"}')
 CROSS JOIN LATERAL agent.end_turn(:'ticket', r.result::jsonb) AS e;
 
 -- the ticket settles its turn without any token
-SELECT status, body = jsonb_build_object('turn_id', :'turn', 'trace_id', :'trace', 'repeated', false) AS settled
+SELECT status, body = jsonb_build_object('turn_id', :'turn', 'trace_id', :'trace', 'repeated', false, 'charged_picodollars', NULL, 'overrun', false, 'late', false) AS settled
     FROM agent.end_turn(:'ticket', :'answer');
 SELECT body -> 'messages' AS messages FROM agent.get_session(:'token_acme_alice', '{"session_id": "chat"}');
 
 -- a retry changes nothing and says so, whatever it brings
-SELECT status, body = jsonb_build_object('turn_id', :'turn', 'trace_id', :'trace', 'repeated', true) AS repeated
+SELECT status, body = jsonb_build_object('turn_id', :'turn', 'trace_id', :'trace', 'repeated', true, 'charged_picodollars', NULL, 'overrun', false, 'late', false) AS repeated
     FROM agent.end_turn(:'ticket', :'answer');
 SELECT status, body ->> 'repeated' AS repeated FROM agent.end_turn(:'ticket', '{"status": "nonsense"}');
 BEGIN;
