@@ -6,8 +6,8 @@
 #include <thread>
 
 #include "db/connection.hpp"
+#include "http_webhook.hpp"
 #include "metrics.hpp"
-#include "webhook.hpp"
 
 namespace tenancy::server {
 

@@ -172,7 +172,7 @@ claim('no input at the edge of numbers or text is a 500', async () => {
   await world.rows("SELECT tenancy.set_budget('acme', 'month', 0.01)");
   const statuses = [];
   for (const more of [
-    { model: '界'.repeat(256) }, { model: '界'.repeat(257) }, { model: '\u0000' }, { model: '\ud800' }, { model: '\uffff' },
+    { model: '\u754c'.repeat(256) }, { model: '\u754c'.repeat(257) }, { model: '\u0000' }, { model: '\ud800' }, { model: '\uffff' },
     { n: 128, max_tokens: 10_000_000 }, { max_tokens: 1e300 }, { max_tokens: -1 }, { n: 1e18 }, { max_tokens: 10_000_000, clamp_to_budget: true },
   ]) {
     const answer = await post(server.url, acme, { ...hello, max_tokens: 9, ...more });

@@ -4,22 +4,19 @@
 
 #include "config.hpp"
 #include "handlers.hpp"
+#include "http_webhook.hpp"
 #include "metrics.hpp"
-#include "webhook.hpp"
 
 namespace tenancy::server {
 
 namespace {
 
 std::string errors_of(const std::string &alerts, bool with_maintenance = true) {
-    const std::string storage = "{database_url: postgresql://app@localhost/agents" +
-                                std::string(with_maintenance ? ", maintenance_url: x}" : "}");
+    std::string text = "model: {provider: echo}\nserver:\n  storage: {database_url: x";
+    text += with_maintenance ? ", maintenance_url: x}\n" : "}\n";
+    text += "  alerts: " + alerts + "\n";
     std::string joined;
-    for (const std::string &error :
-         load_config_text("model: {provider: echo}\nserver:\n  storage: " + storage +
-                              "\n  alerts: " + alerts + "\n",
-                          "a.yaml")
-             .errors)
+    for (const std::string &error : load_config_text(text, "a.yaml").errors)
         joined += error + "\n";
     return joined;
 }

@@ -27,13 +27,13 @@ GRANT EXECUTE ON FUNCTION public.try_turn(text, jsonb, jsonb) TO regress_app;
 
 -- labels: 256 characters of three bytes each are taken, more are not, what is no text is not
 \c - regress_app
-SELECT public.try_turn(:'token_acme_alice', jsonb_build_object('model', repeat('界', 256)));
-SELECT public.try_turn(:'token_acme_alice', jsonb_build_object('model', repeat('界', 257)));
+SELECT public.try_turn(:'token_acme_alice', jsonb_build_object('model', repeat(U&'\754c', 256)));
+SELECT public.try_turn(:'token_acme_alice', jsonb_build_object('model', repeat(U&'\754c', 257)));
 SELECT public.try_turn(:'token_acme_alice', '{"model": ""}');
 SELECT public.try_turn(:'token_acme_alice', '{"model": 7}');
 SELECT public.try_turn(:'token_acme_alice', '{"model": "a\u0001b\uffff"}');
-SELECT public.try_turn(:'token_acme_alice', '{}', jsonb_build_object('model', repeat('界', 256)));
-SELECT public.try_turn(:'token_acme_alice', '{}', jsonb_build_object('model', repeat('界', 257)));
+SELECT public.try_turn(:'token_acme_alice', '{}', jsonb_build_object('model', repeat(U&'\754c', 256)));
+SELECT public.try_turn(:'token_acme_alice', '{}', jsonb_build_object('model', repeat(U&'\754c', 257)));
 SELECT public.try_turn(:'token_acme_alice', '{}', '{"model": "a\u0001b\uffff"}');
 -- without the server's word for it the label is the model: also then a budget of models can count it
 \c - :admin
@@ -41,7 +41,7 @@ SELECT tenancy.set_budget('acme', 'day', NULL, 100000000, scope => 'model') > 0 
 SELECT tenancy.set_budget('acme', 'day', NULL, 100000000, scope => 'session') > 0 AS set;
 \c - regress_app
 SELECT r.status, octet_length(r.body ->> 'model') AS bytes FROM agent.begin_turn(:'token_acme_alice',
-    jsonb_build_object('model', repeat('界', 256), 'messages', '[{"role": "user", "content": "x"}]'::jsonb, 'session_id', repeat('s', 128))) r;
+    jsonb_build_object('model', repeat(U&'\754c', 256), 'messages', '[{"role": "user", "content": "x"}]'::jsonb, 'session_id', repeat('s', 128))) r;
 
 -- numbers: huge, fractional, negative, not a number, in text
 SELECT left(value::text, 24) AS value, public.try_turn(:'token_acme_alice', jsonb_build_object('max_tokens', value))

@@ -1,4 +1,4 @@
-#include "webhook.hpp"
+#include "http_webhook.hpp"
 
 #include <array>
 #include <future>
