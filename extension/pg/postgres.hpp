@@ -16,6 +16,7 @@ extern "C" {
 #include "access/xact.h"         // IsTransactionState
 #include "catalog/index.h"       // IndexGetRelation
 #include "catalog/namespace.h"   // get_namespace_oid
+#include "catalog/pg_class.h"    // Form_pg_class
 #include "catalog/pg_type_d.h"   // TEXTOID
 #include "commands/trigger.h"    // CALLED_AS_TRIGGER
 #include "common/hashfn.h"       // hash_any_extended
@@ -31,6 +32,7 @@ extern "C" {
 #include "storage/proc.h"   // MyProc
 #include "storage/shmem.h"  // ShmemInitHash
 #include "tcop/tcopprot.h"  // debug_query_string
+#include "utils/acl.h"      // has_privs_of_role
 #include "utils/array.h"
 #include "utils/backend_status.h" // pgstat_report_activity
 #include "utils/builtins.h"
@@ -43,6 +45,7 @@ extern "C" {
 #include "utils/rel.h"
 #include "utils/rls.h"      // check_enable_rls
 #include "utils/selfuncs.h" // get_relation_stats_hook
+#include "utils/syscache.h" // SearchSysCache1
 #include "utils/timestamp.h"
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
