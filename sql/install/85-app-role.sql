@@ -58,6 +58,8 @@ BEGIN
                        privilege.object, role);
     END LOOP;
     INSERT INTO tenancy.app_roles (role_name) VALUES (role) ON CONFLICT DO NOTHING;
+    PERFORM tenancy.protect_run(s)
+        FROM tenancy.protected_tables p, LATERAL tenancy.protect_privilege_steps(p.relation) s;
 END
 $$;
 COMMENT ON FUNCTION tenancy.grant_app(name) IS
@@ -80,15 +82,25 @@ $$;
 COMMENT ON FUNCTION tenancy.revoke_app(name) IS 'Takes every privilege in both schemas from a role';
 REVOKE ALL ON FUNCTION tenancy.revoke_app(name) FROM PUBLIC;
 
+CREATE FUNCTION tenancy.require_no_app_role(role name) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM tenancy.app_roles r WHERE r.role_name = require_no_app_role.role
+                  OR pg_has_role(r.role_name, require_no_app_role.role, 'MEMBER')) THEN
+        RAISE EXCEPTION 'role "%" is an application role', role USING ERRCODE = 'invalid_grant_operation',
+            HINT = 'Use another one: what tenants can run must not be able to take down walls, end turns or pass for a server.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION tenancy.require_no_app_role(name) IS 'Internal: raises 0LP01 for a role whose rights tenants have';
+REVOKE ALL ON FUNCTION tenancy.require_no_app_role(name) FROM PUBLIC;
+
 CREATE FUNCTION tenancy.grant_maintenance(role name) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF EXISTS (SELECT FROM tenancy.app_roles r WHERE r.role_name = grant_maintenance.role
-                  OR pg_has_role(r.role_name, grant_maintenance.role, 'MEMBER')) THEN
-        RAISE EXCEPTION 'role "%" is an application role', role USING ERRCODE = 'invalid_grant_operation',
-            HINT = 'Use another one: what tenants can run must not be able to end turns or pass for a server.';
-    END IF;
+    PERFORM tenancy.require_no_app_role(role);
     EXECUTE format('GRANT USAGE ON SCHEMA tenancy, agent TO %I', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION tenancy.instance_lock(text), agent.sweep_turns(integer) TO %I', role);
 END
@@ -96,3 +108,24 @@ $$;
 COMMENT ON FUNCTION tenancy.grant_maintenance(name) IS
     'Lets a role, not an application role, hold tenancy.instance_lock() and run agent.sweep_turns()';
 REVOKE ALL ON FUNCTION tenancy.grant_maintenance(name) FROM PUBLIC;
+
+-- The functions of a role that protects its own tables, migrations for instance.
+CREATE FUNCTION tenancy.grant_protect(role name) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    routine regprocedure;
+BEGIN
+    PERFORM tenancy.require_no_app_role(role);
+    EXECUTE format('GRANT USAGE ON SCHEMA tenancy TO %I', role);
+    EXECUTE format('GRANT SELECT ON tenancy.tenants, tenancy.app_roles, tenancy.protected_schemas TO %I', role);
+    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON tenancy.protected_tables TO %I', role);
+    FOR routine IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'tenancy'::regnamespace AND NOT p.prosecdef
+            AND (p.proname ~ '^(un)?protect_' OR p.proname IN ('run_as_owner', 'current_tenant', 'require')) LOOP
+        EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', routine, role);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION tenancy.grant_protect(name) IS
+    'Lets a role, not an application role, protect and unprotect the tables that it owns';
+REVOKE ALL ON FUNCTION tenancy.grant_protect(name) FROM PUBLIC;

@@ -46,7 +46,7 @@ REVOKE ALL ON FUNCTION tenancy.run_as_owner(regclass, text) FROM PUBLIC;
 CREATE FUNCTION tenancy.protect_tree(target regclass) RETURNS SETOF regclass
     LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT target UNION SELECT t.relid FROM pg_partition_tree(target) t;
+    SELECT target UNION ALL SELECT t.relid FROM pg_partition_tree(target) t WHERE t.relid <> target;
 END;
 COMMENT ON FUNCTION tenancy.protect_tree(regclass) IS 'Internal: the table and all its partitions';
 REVOKE ALL ON FUNCTION tenancy.protect_tree(regclass) FROM PUBLIC;

@@ -75,7 +75,7 @@ BEGIN ATOMIC
     SELECT (tenancy.protect_remark(target, format('foreign key %I points to %s, which is not protected: its rows are common to all tenants',
         k.conname, k.confrelid::regclass))).*
     FROM pg_constraint k
-    WHERE k.contype = 'f' AND k.conrelid = target
+    WHERE k.contype = 'f' AND k.conrelid = target AND k.confrelid <> 'tenancy.tenants'::regclass
       AND tenancy.protect_column_of(k.confrelid, target, tenant_column) IS NULL;
 END;
 COMMENT ON FUNCTION tenancy.protect_reference_steps(regclass, name) IS

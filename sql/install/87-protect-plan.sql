@@ -14,7 +14,7 @@ BEGIN ATOMIC
     SELECT 6, t.r, false, 'register', format('INSERT INTO tenancy.protected_tables AS p (relation, tenant_column, added_column, details) '
         'VALUES (%L, %L, %L, %L) ON CONFLICT (relation) DO UPDATE SET details = pg_catalog.jsonb_set(p.details, ''{undo}'', '
         'COALESCE(p.details -> ''undo'', ''[]'') OPERATOR(pg_catalog.||) COALESCE(excluded.details -> ''undo'', ''[]''))',
-        t.r, tenancy.protect_column_of(t.r, target, t.tenant_column), t.added,
+        t.r, t.tenant_column, t.added,
         CASE WHEN u.groups IS NULL THEN '{}' ELSE jsonb_build_object('undo', u.groups) END), NULL::text, NULL::text[]
     FROM (SELECT m.r, protect_register_steps.tenant_column,
             NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target AND a.attname = protect_register_steps.tenant_column

@@ -55,10 +55,6 @@ BEGIN ATOMIC
             format('ALTER TABLE %s ALTER COLUMN %I TYPE text COLLATE pg_catalog."C"', target, tenant_column)),
         (a.attgenerated <> '', format('its column %I is generated', tenant_column),
             format('ALTER TABLE %s ALTER COLUMN %I DROP EXPRESSION', target, tenant_column)),
-        (NOT a.attnotnull AND EXISTS (SELECT FROM pg_constraint k
-                WHERE k.conrelid = c.oid AND k.contype = 'f' AND a.attnum = ANY (k.conkey)),
-            format('its column %I can be NULL and is part of a foreign key, which a backfill would not check', tenant_column),
-            format('Fill the column, then ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', target, tenant_column)),
         (EXISTS (SELECT FROM tenancy.protected_tables p WHERE p.relation = c.oid AND p.tenant_column <> protect_column_refusals.tenant_column),
             'it is protected already, by another column', format('SELECT tenancy.unprotect_table(%L)', target))
     ) r (holds, reason, advice)
@@ -70,7 +66,7 @@ REVOKE ALL ON FUNCTION tenancy.protect_column_refusals(regclass, name) FROM PUBL
 
 -- The backfill must change nothing but the tenant. Triggers are off where the caller may set
 -- session_replication_role; those that fire nevertheless are refused.
-CREATE FUNCTION tenancy.protect_trigger_refusals(target regclass) RETURNS TABLE (reason text, advice text)
+CREATE FUNCTION tenancy.protect_backfill_refusals(target regclass, tenant_column name) RETURNS TABLE (reason text, advice text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT format('trigger %I of %s would fire on the backfill', t.tgname, t.tgrelid::regclass),
@@ -80,21 +76,26 @@ BEGIN ATOMIC
     WHERE t.tgrelid IN (SELECT m.r FROM tenancy.protect_tree(target) m (r)) AND NOT t.tgisinternal
       AND t.tgtype & 16 <> 0 -- UPDATE
       AND t.tgenabled = ANY (CASE WHEN has_parameter_privilege('session_replication_role', 'SET')
-                                  THEN '{A,R}'::"char"[] ELSE '{A,O}' END);
+                                  THEN '{A,R}'::"char"[] ELSE '{A,O}' END)
+    UNION ALL
+    SELECT format('its column %I is part of foreign key %I, which the backfill would not check', tenant_column, k.conname),
+        'Fill the column by UPDATE before.'
+    FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attname = tenant_column
+    WHERE k.conrelid = target AND k.contype = 'f' AND a.attnum = ANY (k.conkey);
 END;
-COMMENT ON FUNCTION tenancy.protect_trigger_refusals(regclass) IS
-    'Triggers that would fire while rows get their tenant';
-REVOKE ALL ON FUNCTION tenancy.protect_trigger_refusals(regclass) FROM PUBLIC;
+COMMENT ON FUNCTION tenancy.protect_backfill_refusals(regclass, name) IS
+    'Triggers that would fire, and foreign keys that would not be checked, while rows get their tenant';
+REVOKE ALL ON FUNCTION tenancy.protect_backfill_refusals(regclass, name) FROM PUBLIC;
 
 -- Whether rows still have to get their tenant, by UPDATE.
-CREATE FUNCTION tenancy.protect_backfills(target regclass, tenant_column name, backfill_query text) RETURNS boolean
+CREATE FUNCTION tenancy.protect_backfills(target regclass, tenant_column name, backfill_tenant text, backfill_query text) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT coalesce((SELECT NOT a.attnotnull FROM pg_attribute a
+    SELECT coalesce((SELECT NOT a.attnotnull AND coalesce(backfill_tenant, backfill_query) IS NOT NULL FROM pg_attribute a
         WHERE a.attrelid = target AND a.attname = tenant_column AND NOT a.attisdropped), backfill_query IS NOT NULL);
 END;
-COMMENT ON FUNCTION tenancy.protect_backfills(regclass, name, text) IS 'Internal: whether the backfill updates rows';
-REVOKE ALL ON FUNCTION tenancy.protect_backfills(regclass, name, text) FROM PUBLIC;
+COMMENT ON FUNCTION tenancy.protect_backfills(regclass, name, text, text) IS 'Internal: whether the backfill updates rows';
+REVOKE ALL ON FUNCTION tenancy.protect_backfills(regclass, name, text, text) FROM PUBLIC;
 
 -- Raises 42501 or 55000 when the caller may not protect the table or it cannot be.
 CREATE FUNCTION tenancy.protect_require(target regclass, tenant_column name, backfills boolean) RETURNS void
@@ -112,7 +113,7 @@ BEGIN
     SELECT string_agg(r.reason, E'\n'), string_agg(DISTINCT r.advice, E'\n') INTO reasons, advices FROM (
         SELECT * FROM tenancy.protect_table_refusals(target)
         UNION ALL SELECT * FROM tenancy.protect_column_refusals(target, tenant_column)
-        UNION ALL SELECT * FROM tenancy.protect_trigger_refusals(target) WHERE backfills) r;
+        UNION ALL SELECT * FROM tenancy.protect_backfill_refusals(target, tenant_column) WHERE backfills) r;
     IF reasons IS NOT NULL THEN
         RAISE EXCEPTION 'table % cannot be protected', target
             USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = reasons, HINT = advices;

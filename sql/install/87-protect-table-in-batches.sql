@@ -28,7 +28,7 @@ COMMENT ON FUNCTION tenancy.protect_pages(regclass, name, text, bigint, int) IS
 REVOKE ALL ON FUNCTION tenancy.protect_pages(regclass, name, text, bigint, int) FROM PUBLIC;
 
 -- Where the backfill of a table and its partitions has to go: relation, page to begin with, share done in percent.
-CREATE FUNCTION tenancy.protect_batches(target regclass, tenant_column name, backfill_query text, pages int)
+CREATE FUNCTION tenancy.protect_batches(target regclass, tenant_column name, backfill_tenant text, backfill_query text, pages int)
     RETURNS TABLE (relation regclass, first_page bigint, percent int)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -40,10 +40,10 @@ BEGIN ATOMIC
         FROM leaf l, LATERAL generate_series(0, l.size - 1, pages) p (first_page)
         WINDOW w AS (ORDER BY l.relation::text, p.first_page))
     SELECT b.relation, b.first_page, (100 * b.place / b.total)::int
-    FROM batch b WHERE tenancy.protect_backfills(target, tenant_column, backfill_query) ORDER BY b.place;
+    FROM batch b WHERE tenancy.protect_backfills(target, tenant_column, backfill_tenant, backfill_query) ORDER BY b.place;
 END;
-COMMENT ON FUNCTION tenancy.protect_batches(regclass, name, text, int) IS 'Internal: the batches of a backfill, in order';
-REVOKE ALL ON FUNCTION tenancy.protect_batches(regclass, name, text, int) FROM PUBLIC;
+COMMENT ON FUNCTION tenancy.protect_batches(regclass, name, text, text, int) IS 'Internal: the batches of a backfill, in order';
+REVOKE ALL ON FUNCTION tenancy.protect_batches(regclass, name, text, text, int) FROM PUBLIC;
 
 CREATE FUNCTION tenancy.protect_progress(target regclass, percent int, changed bigint) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -71,7 +71,7 @@ BEGIN
             PERFORM tenancy.protect_phase(target, tenant_column, backfill_tenant, backfill_query, phase);
         ELSIF backfill IS NOT NULL THEN
             FOR batch IN SELECT b.relation, b.first_page, b.percent
-                    FROM tenancy.protect_batches(target, tenant_column, backfill_query, pages) AS b LOOP
+                    FROM tenancy.protect_batches(target, tenant_column, backfill_tenant, backfill_query, pages) AS b LOOP
                 changed := tenancy.protect_pages(batch.relation, tenant_column, backfill, batch.first_page, pages);
                 COMMIT;
                 PERFORM tenancy.protect_progress(batch.relation, batch.percent, changed);

@@ -41,7 +41,7 @@ DECLARE
     backfill CONSTANT text := tenancy.protect_backfill(backfill_tenant, backfill_query);
     one      tenancy.protect_step;
 BEGIN
-    PERFORM tenancy.protect_require(target, tenant_column, tenancy.protect_backfills(target, tenant_column, backfill_query));
+    PERFORM tenancy.protect_require(target, tenant_column, tenancy.protect_backfills(target, tenant_column, backfill_tenant, backfill_query));
     IF NOT dry_run THEN
         PERFORM tenancy.protect_lock(target, 'ACCESS EXCLUSIVE');
     END IF;
@@ -79,13 +79,13 @@ CREATE FUNCTION tenancy.protect_phase(target regclass, tenant_column name, backf
 AS $$
 DECLARE
     backfill CONSTANT text := tenancy.protect_backfill(backfill_tenant, backfill_query);
-    updates  CONSTANT boolean := tenancy.protect_backfills(target, tenant_column, backfill_query);
     one      tenancy.protect_step;
     count    int := 0;
 BEGIN
-    PERFORM tenancy.protect_require(target, tenant_column, updates);
+    PERFORM tenancy.protect_require(target, tenant_column,
+        tenancy.protect_backfills(target, tenant_column, backfill_tenant, backfill_query));
     PERFORM tenancy.protect_lock(target, CASE WHEN phase = 6 THEN 'ACCESS EXCLUSIVE' ELSE 'SHARE UPDATE EXCLUSIVE' END);
-    IF phase IN (1, 4) AND updates OR phase = 1 AND NOT EXISTS (SELECT FROM tenancy.protected_tables p WHERE p.relation = target) THEN
+    IF phase IN (1, 4) AND NOT EXISTS (SELECT FROM tenancy.protected_tables p WHERE p.relation = target) THEN
         PERFORM tenancy.protect_require_tenants(target, tenant_column, CASE WHEN phase = 1 THEN backfill END);
     END IF;
     FOR one IN SELECT * FROM tenancy.protect_plan(target, tenant_column, backfill_tenant, backfill) s WHERE s.phase = protect_phase.phase LOOP

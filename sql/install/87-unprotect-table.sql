@@ -73,6 +73,11 @@ BEGIN
     PERFORM tenancy.protect_lock(target, 'ACCESS EXCLUSIVE');
     RAISE LOG 'role "%" unprotects table %', current_user, target;
     RAISE NOTICE 'table % is not behind the wall any more: every role with privileges on it reads all rows', target;
+    -- In a protected schema it would be protected again at once; only who may change that list gets past it.
+    IF EXISTS (SELECT FROM tenancy.protected_schemas s WHERE s.schema_name = (SELECT n.nspname FROM pg_class c
+            JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target)) THEN
+        UPDATE tenancy.protected_schemas s SET exempt = s.exempt || ARRAY(SELECT * FROM tenancy.protect_tree(target));
+    END IF;
     -- First: while it is registered, a table without its wall is refused.
     DELETE FROM tenancy.protected_tables p WHERE p.relation IN (SELECT * FROM tenancy.protect_tree(target));
     step := 0;
