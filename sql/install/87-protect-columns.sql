@@ -137,8 +137,8 @@ BEGIN
     INTO strangers
     FROM jsonb_each_text(counts) c WHERE NOT EXISTS (SELECT FROM tenancy.tenants t WHERE t.tenant_id = c.key);
     IF strangers.total > 0 THEN
-        RAISE EXCEPTION '% rows of table % have no registered tenant', strangers.total, target USING ERRCODE = 'check_violation',
-            DETAIL = concat_ws(' ', strangers.without || ' have none.', 'One names "' || left(strangers.example, 100) || '".'),
+        RAISE EXCEPTION 'table % has rows without a registered tenant: %', target, strangers.total USING ERRCODE = 'check_violation',
+            DETAIL = concat_ws(' ', 'Without any: ' || strangers.without || '.', 'One names "' || left(strangers.example, 100) || '".'),
             HINT = 'Give backfill_tenant or a backfill_query that maps each row to a tenant, or register the tenant with tenancy.add_tenant(). Nothing was changed.';
     END IF;
 END

@@ -63,6 +63,7 @@ DECLARE
     change   CONSTANT text := format('ALTER TABLE %s DROP CONSTRAINT %s, ADD CONSTRAINT %2$s ',
                               old.relation, quote_ident((old.key).conname));
     remark   CONSTANT text := coalesce(obj_description((old.key).oid, 'pg_constraint'), obj_description(old.index, 'pg_class'));
+    after    text[];
 BEGIN
     IF (old.key).oid IS NULL THEN
         swap := ARRAY['DROP INDEX ' || old.index, format('ALTER INDEX %s%I RENAME TO %I', (SELECT quote_ident(n.nspname) || '.'
@@ -77,13 +78,12 @@ BEGIN
             || CASE WHEN (old.key).condeferred THEN ' INITIALLY DEFERRED' ELSE '' END];
         back := ARRAY[change || key_text];
     END IF;
-    IF old.is_identity THEN
-        swap := swap || format('ALTER TABLE %s REPLICA IDENTITY USING INDEX %I', old.relation, old.name);
-    END IF;
-    IF remark IS NOT NULL THEN
-        swap := swap || (CASE WHEN (old.key).oid IS NULL THEN format('COMMENT ON INDEX %s', old.index)
-            ELSE format('COMMENT ON CONSTRAINT %I ON %s', (old.key).conname, old.relation) END || format(' IS %L', remark));
-    END IF;
+    -- What hung on the old index goes with it.
+    after := CASE WHEN old.is_identity THEN ARRAY[format('ALTER TABLE %s REPLICA IDENTITY USING INDEX %I', old.relation, old.name)] ELSE '{}' END
+        || CASE WHEN remark IS NULL THEN '{}' ELSE ARRAY[CASE WHEN (old.key).oid IS NULL THEN format('COMMENT ON INDEX %s', old.index)
+            ELSE format('COMMENT ON CONSTRAINT %I ON %s', (old.key).conname, old.relation) END || format(' IS %L', remark)] END;
+    swap := swap || after;
+    back := back || after;
 END
 $$;
 COMMENT ON FUNCTION tenancy.protect_swap(tenancy.protect_index, name) IS

@@ -64,7 +64,7 @@ CREATE FUNCTION tenancy.protect_privilege_steps(relation regclass) RETURNS SETOF
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT 6, relation, true, 'revoke', format('REVOKE TRUNCATE, REFERENCES, TRIGGER ON TABLE %s FROM %s', relation, g.grantee),
-        NULL::text, array_remove(ARRAY[format('GRANT %s ON TABLE %s TO %s', g.on_table, relation, g.grantee)], NULL)
+        NULL::text, CASE WHEN g.on_table IS NOT NULL THEN ARRAY[format('GRANT %s ON TABLE %s TO %s', g.on_table, relation, g.grantee)] END
     FROM (
         SELECT CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END AS grantee,
             string_agg(x.privilege_type, ', ' ORDER BY x.privilege_type) FILTER (WHERE x.whole) AS on_table

@@ -22,7 +22,7 @@ BEGIN ATOMIC
                 SELECT FROM pg_inherits i WHERE c.oid IN (i.inhrelid, i.inhparent)),
             'it inherits or is inherited from: reading a parent skips the row security of its children',
             'Make it a partitioned table, or end the inheritance with ALTER TABLE ... NO INHERIT.'),
-        (EXISTS (SELECT FROM tenancy.protect_tree(c.oid) t (r) JOIN pg_class p ON p.oid = t.r WHERE p.relkind = 'f'),
+        (c.relkind = 'p' AND EXISTS (SELECT FROM tenancy.protect_tree(c.oid) t (r) JOIN pg_class p ON p.oid = t.r WHERE p.relkind = 'f'),
             'one of its partitions is a foreign table, which cannot have row security', 'Detach that partition.'),
         (c.relkind IN ('r', 'p') AND EXISTS (SELECT FROM pg_rewrite w
                 WHERE w.ev_class IN (SELECT t.r FROM tenancy.protect_tree(c.oid) t (r))),
@@ -48,7 +48,7 @@ BEGIN ATOMIC
     LATERAL (VALUES
         (a.attname IS NULL AND c.reloftype <> 0, 'it is a table OF a type and has no such column', 'Add the column to the type.'),
         (a.attnum < 0, 'the column is a system column', 'Name another one.'),
-        (a.atttypid <> 'text'::regtype, format('its column %I is of type %s, not text', tenant_column, format_type(a.atttypid, a.atttypmod)),
+        (a.attnum > 0 AND a.atttypid <> 'text'::regtype, format('its column %I is of type %s, not text', tenant_column, format_type(a.atttypid, a.atttypmod)),
             format('ALTER TABLE %s ALTER COLUMN %I TYPE text COLLATE pg_catalog."C" USING %2$I::text', target, tenant_column)),
         (a.atttypid = 'text'::regtype AND a.attcollation <> 'pg_catalog."C"'::regcollation,
             format('its column %I has a collation by which different tenants may be equal, not "C"', tenant_column),

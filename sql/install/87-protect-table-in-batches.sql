@@ -55,9 +55,39 @@ $$;
 COMMENT ON FUNCTION tenancy.protect_progress(regclass, int, bigint) IS 'Internal: tells how far a backfill is';
 REVOKE ALL ON FUNCTION tenancy.protect_progress(regclass, int, bigint) FROM PUBLIC;
 
+-- Statements by which somebody else can build the indexes without holding up writers. A partitioned table's
+-- cannot be built so.
+CREATE FUNCTION tenancy.protect_pending_indexes(target regclass, tenant_column name) RETURNS SETOF text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    SELECT regexp_replace(s.statement, '^CREATE (UNIQUE )?INDEX ', 'CREATE \1INDEX CONCURRENTLY ')
+    FROM tenancy.protect_plan(target, tenant_column, NULL, NULL) s JOIN pg_class c ON c.oid = s.relation
+    WHERE s.phase = 5 AND c.relkind = 'r';
+END;
+COMMENT ON FUNCTION tenancy.protect_pending_indexes(regclass, name) IS
+    'Internal: the indexes that protect_table() would build, as CREATE INDEX CONCURRENTLY';
+REVOKE ALL ON FUNCTION tenancy.protect_pending_indexes(regclass, name) FROM PUBLIC;
+
+CREATE FUNCTION tenancy.protect_waits_for_indexes(target regclass, tenant_column name) RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    statements CONSTANT text := (SELECT string_agg(s || ';', E'\n') FROM tenancy.protect_pending_indexes(target, tenant_column) s);
+BEGIN
+    IF statements IS NOT NULL THEN
+        RAISE NOTICE 'table % is not protected yet', target
+            USING DETAIL = statements, HINT = 'Run these statements, then call protect_table_in_batches() again.';
+    END IF;
+    RETURN statements IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION tenancy.protect_waits_for_indexes(regclass, name) IS
+    'Internal: whether indexes are missing that are to be built by hand; says which';
+REVOKE ALL ON FUNCTION tenancy.protect_waits_for_indexes(regclass, name) FROM PUBLIC;
+
 -- A procedure that commits may have no SET clause; its own expressions name every function and operator.
 CREATE PROCEDURE tenancy.protect_table_in_batches(target regclass, tenant_column name DEFAULT 'tenant_id',
-        backfill_tenant text DEFAULT NULL, backfill_query text DEFAULT NULL, pages int DEFAULT 1000)
+        backfill_tenant text DEFAULT NULL, backfill_query text DEFAULT NULL, pages int DEFAULT 1000, build_indexes boolean DEFAULT true)
     LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -67,7 +97,9 @@ DECLARE
 BEGIN
     PERFORM tenancy.require(pages OPERATOR(pg_catalog.>) 0, 'pages must be positive', 'Give the pages of a batch, 8 kB each.');
     FOR phase IN 1..7 LOOP
-        IF phase OPERATOR(pg_catalog.<>) 2 THEN
+        IF phase OPERATOR(pg_catalog.=) 5 AND NOT build_indexes AND tenancy.protect_waits_for_indexes(target, tenant_column) THEN
+            RETURN;
+        ELSIF phase OPERATOR(pg_catalog.<>) 2 THEN
             PERFORM tenancy.protect_phase(target, tenant_column, backfill_tenant, backfill_query, phase);
         ELSIF backfill IS NOT NULL THEN
             FOR batch IN SELECT b.relation, b.first_page, b.percent
@@ -81,6 +113,6 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON PROCEDURE tenancy.protect_table_in_batches(regclass, name, text, text, int) IS
-    'As protect_table(), for large tables: commits after each phase and after each batch of pages (8 kB), says how far it is, and goes on where it was interrupted when called again';
-REVOKE ALL ON PROCEDURE tenancy.protect_table_in_batches(regclass, name, text, text, int) FROM PUBLIC;
+COMMENT ON PROCEDURE tenancy.protect_table_in_batches(regclass, name, text, text, int, boolean) IS
+    'As protect_table(), for large tables: commits after each phase and after each batch of pages (8 kB), says how far it is, and goes on where it was interrupted when called again. build_indexes => false stops before the indexes and names them, so that they can be built CONCURRENTLY';
+REVOKE ALL ON PROCEDURE tenancy.protect_table_in_batches(regclass, name, text, text, int, boolean) FROM PUBLIC;

@@ -8,6 +8,10 @@ AS $$
 DECLARE
     name CONSTANT text := target::text;
 BEGIN
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION 'protecting a table needs transaction isolation READ COMMITTED' USING ERRCODE = 'feature_not_supported',
+            DETAIL = 'A snapshot from before the lock does not see every row.', HINT = 'Begin the transaction with ISOLATION LEVEL READ COMMITTED.';
+    END IF;
     EXECUTE format('LOCK TABLE %s IN %s MODE', name, mode);
     IF to_regclass(name) IS DISTINCT FROM target THEN
         RAISE EXCEPTION 'table % was renamed or replaced in the meantime', name

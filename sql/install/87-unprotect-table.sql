@@ -61,6 +61,27 @@ END;
 COMMENT ON FUNCTION tenancy.unprotect_statements(regclass, name) IS 'Internal: takes down policies and default';
 REVOKE ALL ON FUNCTION tenancy.unprotect_statements(regclass, name) FROM PUBLIC;
 
+-- Dropping a column would silently drop every key and foreign key that it is part of.
+CREATE FUNCTION tenancy.unprotect_require_free(target regclass, tenant_column name) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    users text;
+BEGIN
+    SELECT string_agg(pg_describe_object(d.classid, d.objid, 0), E'\n' ORDER BY d.objid) INTO users
+    FROM pg_attribute a JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum
+    WHERE a.attrelid = target AND a.attname = tenant_column AND d.deptype IN ('a', 'n')
+      AND d.classid IN ('pg_constraint'::regclass, 'pg_class'::regclass);
+    IF users IS NOT NULL THEN
+        RAISE EXCEPTION 'column "%" of table % is still used', tenant_column, target USING ERRCODE = 'dependent_objects_still_exist',
+            DETAIL = users, HINT = 'Unprotect the tables that these refer to first, or call it without drop_column. Nothing was changed.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION tenancy.unprotect_require_free(regclass, name) IS
+    'Internal: raises 2BP01 when dropping the tenant column would drop keys or foreign keys with it';
+REVOKE ALL ON FUNCTION tenancy.unprotect_require_free(regclass, name) FROM PUBLIC;
+
 CREATE FUNCTION tenancy.unprotect_table(target regclass, drop_column boolean DEFAULT false)
     RETURNS TABLE (step int, action text, statement text, note text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -95,6 +116,7 @@ BEGIN
         step := step + CASE WHEN note IS NULL THEN jsonb_array_length(statements) ELSE 0 END;
     END LOOP;
     IF drop_column THEN
+        PERFORM tenancy.unprotect_require_free(target, protected.tenant_column);
         statement := format('ALTER TABLE %s DROP COLUMN %I', target, protected.tenant_column);
         PERFORM tenancy.run_as_owner(target, statement);
         RETURN QUERY SELECT unprotect_table.step + 1, 'drop column', unprotect_table.statement, NULL::text;
