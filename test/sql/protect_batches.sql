@@ -31,7 +31,7 @@ CREATE TABLE big.p1 PARTITION OF big.p FOR VALUES FROM ('2026-01-01') TO ('2026-
 CREATE TABLE big.p2 PARTITION OF big.p FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
 INSERT INTO big.p SELECT i, '2026-01-15'::date + (i % 2) * 30 FROM generate_series(1, 1000) i;
 CALL tenancy.protect_table_in_batches('big.p', backfill_query => 'CASE WHEN id < 500 THEN ''acme'' ELSE ''globex'' END', pages => 2);
-SELECT tableoid::regclass, tenant_id, count(*) FROM big.p GROUP BY 1, 2 ORDER BY 1::text, 2;
+SELECT tableoid::regclass, tenant_id, count(*) FROM big.p GROUP BY 1, 2 ORDER BY tableoid::regclass::text COLLATE "C", tenant_id;
 SELECT relation FROM tenancy.protected_tables WHERE relation::text ~ '^big\.p' ORDER BY relation::text;
 CREATE TABLE big.ready (id int PRIMARY KEY, tenant_id text COLLATE "C" NOT NULL);
 \set VERBOSITY default

@@ -50,7 +50,7 @@ CREATE SEQUENCE app.numbers;
 \c - :admin
 SET client_min_messages = warning;
 SELECT * FROM app.walls();
-SELECT indexrelid::regclass, pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid IN ('app.made'::regclass, 'elsewhere.ready'::regclass) ORDER BY 1::text;
+SELECT indexrelid::regclass, pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid IN ('app.made'::regclass, 'elsewhere.ready'::regclass) ORDER BY indexrelid::regclass::text;
 SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'app.referring'::regclass AND contype = 'f';
 
 -- a protected table cannot lose its column, nor hide behind a parent that is not protected
