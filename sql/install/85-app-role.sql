@@ -121,7 +121,7 @@ BEGIN
     EXECUTE format('GRANT SELECT ON tenancy.tenants, tenancy.app_roles, tenancy.protected_schemas TO %I', role);
     EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON tenancy.protected_tables TO %I', role);
     FOR routine IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'tenancy'::regnamespace AND NOT p.prosecdef
-            AND (p.proname ~ '^(un)?protect_' OR p.proname IN ('run_as_owner', 'current_tenant', 'require')) LOOP
+            AND (p.proname ~ '^(un)?protect_(?!schema$)' OR p.proname IN ('run_as_owner', 'current_tenant', 'require')) LOOP
         EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', routine, role);
     END LOOP;
 END

@@ -111,8 +111,8 @@ BEGIN ATOMIC
     LEFT JOIN pg_attribute a ON a.attrelid = t.r AND a.attname = tenant_column
     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE pg_get_expr(d.adbin, d.adrelid) IS DISTINCT FROM 'tenancy.current_tenant()'
-      -- The table's own default goes to all its partitions; only one that differs is set by itself.
-      AND (t.r = target OR d.oid IS NOT NULL);
+      -- The table's default goes to all its partitions; by itself only one that differs, or that came later.
+      AND (t.r = target OR d.oid IS NOT NULL OR EXISTS (SELECT FROM tenancy.protected_tables p WHERE p.relation = target));
 END;
 COMMENT ON FUNCTION tenancy.protect_default_steps(regclass, name) IS
     'Internal: steps that make the verified tenant the default of the tenant column';

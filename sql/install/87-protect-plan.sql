@@ -6,11 +6,10 @@ CREATE FUNCTION tenancy.protect_register_steps(target regclass, tenant_column na
     RETURNS SETOF tenancy.protect_step
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    WITH undo AS ( -- what concerns another protected table is undone with that one
-        SELECT coalesce(p.relation, target) AS relation, jsonb_agg(to_jsonb(s.undo) ORDER BY s.place) AS groups
+    WITH undo AS ( -- each relation keeps its own, so that a partition that leaves takes it along
+        SELECT s.relation, jsonb_agg(to_jsonb(s.undo) ORDER BY s.place) AS groups
         FROM unnest(steps) WITH ORDINALITY s (phase, relation, as_owner, action, statement, note, undo, place)
-        LEFT JOIN tenancy.protected_tables p ON p.relation = s.relation AND p.relation NOT IN (SELECT * FROM tenancy.protect_tree(target))
-        WHERE s.undo IS NOT NULL GROUP BY 1)
+        WHERE s.undo IS NOT NULL GROUP BY s.relation)
     SELECT 6, t.r, false, 'register', format('INSERT INTO tenancy.protected_tables AS p (relation, tenant_column, added_column, details) '
         'VALUES (%L, %L, %L, %L) ON CONFLICT (relation) DO UPDATE SET details = pg_catalog.jsonb_set(p.details, ''{undo}'', '
         'COALESCE(p.details -> ''undo'', ''[]'') OPERATOR(pg_catalog.||) COALESCE(excluded.details -> ''undo'', ''[]''))',

@@ -82,23 +82,41 @@ COMMENT ON FUNCTION tenancy.unprotect_require_free(regclass, name) IS
     'Internal: raises 2BP01 when dropping the tenant column would drop keys or foreign keys with it';
 REVOKE ALL ON FUNCTION tenancy.unprotect_require_free(regclass, name) FROM PUBLIC;
 
+-- In a protected schema a table would be protected again at once; only who may change that list gets past it.
+CREATE FUNCTION tenancy.unprotect_exempt(target regclass) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    place record;
+BEGIN
+    FOR place IN SELECT s.schema_name, array_agg(t.r) AS tables FROM tenancy.protect_tree(target) t (r)
+            JOIN pg_class c ON c.oid = t.r JOIN pg_namespace n ON n.oid = c.relnamespace
+            JOIN tenancy.protected_schemas s ON s.schema_name = n.nspname GROUP BY s.schema_name LOOP
+        UPDATE tenancy.protected_schemas s SET exempt = s.exempt || place.tables WHERE s.schema_name = place.schema_name;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION tenancy.unprotect_exempt(regclass) IS
+    'Internal: exempts a table and its partitions from the schemas they are in';
+REVOKE ALL ON FUNCTION tenancy.unprotect_exempt(regclass) FROM PUBLIC;
+
 CREATE FUNCTION tenancy.unprotect_table(target regclass, drop_column boolean DEFAULT false)
     RETURNS TABLE (step int, action text, statement text, note text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     protected CONSTANT tenancy.protected_tables := tenancy.unprotect_require(target, drop_column);
+    recorded  record;
     one       tenancy.protect_step;
-    statements jsonb;
+    undo      CONSTANT jsonb := (
+        SELECT jsonb_agg(jsonb_build_object('relation', t.r::oid, 'statements', g.statements) ORDER BY t.place DESC, g.place DESC)
+        FROM tenancy.protect_tree(target) WITH ORDINALITY t (r, place) JOIN tenancy.protected_tables p ON p.relation = t.r,
+        LATERAL jsonb_array_elements(p.details -> 'undo') WITH ORDINALITY g (statements, place));
 BEGIN
     PERFORM tenancy.protect_lock(target, 'ACCESS EXCLUSIVE');
     RAISE LOG 'role "%" unprotects table %', current_user, target;
     RAISE NOTICE 'table % is not behind the wall any more: every role with privileges on it reads all rows', target;
-    -- In a protected schema it would be protected again at once; only who may change that list gets past it.
-    IF EXISTS (SELECT FROM tenancy.protected_schemas s WHERE s.schema_name = (SELECT n.nspname FROM pg_class c
-            JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target)) THEN
-        UPDATE tenancy.protected_schemas s SET exempt = s.exempt || ARRAY(SELECT * FROM tenancy.protect_tree(target));
-    END IF;
+    PERFORM tenancy.unprotect_exempt(target);
     -- First: while it is registered, a table without its wall is refused.
     DELETE FROM tenancy.protected_tables p WHERE p.relation IN (SELECT * FROM tenancy.protect_tree(target));
     step := 0;
@@ -107,13 +125,12 @@ BEGIN
         step := step + 1;
         RETURN QUERY SELECT step, one.action, one.statement, NULL::text;
     END LOOP;
-    FOR statements IN SELECT g.group_ FROM jsonb_array_elements(protected.details -> 'undo') WITH ORDINALITY g (group_, place)
-            ORDER BY g.place DESC LOOP
-        note := tenancy.unprotect_group(target, statements);
+    FOR recorded IN SELECT u.relation, u.statements FROM jsonb_to_recordset(undo) u (relation oid, statements jsonb) LOOP
+        note := tenancy.unprotect_group(recorded.relation, recorded.statements);
         RETURN QUERY SELECT CASE WHEN unprotect_table.note IS NULL THEN unprotect_table.step + s.place::int END,
             CASE WHEN unprotect_table.note IS NULL THEN 'undo' ELSE 'not undone' END, s.statement, unprotect_table.note
-            FROM jsonb_array_elements_text(statements) WITH ORDINALITY s (statement, place) ORDER BY s.place;
-        step := step + CASE WHEN note IS NULL THEN jsonb_array_length(statements) ELSE 0 END;
+            FROM jsonb_array_elements_text(recorded.statements) WITH ORDINALITY s (statement, place) ORDER BY s.place;
+        step := step + CASE WHEN note IS NULL THEN jsonb_array_length(recorded.statements) ELSE 0 END;
     END LOOP;
     IF drop_column THEN
         PERFORM tenancy.unprotect_require_free(target, protected.tenant_column);

@@ -85,6 +85,13 @@ SELECT count(*) > 0 AS unprotected FROM tenancy.unprotect_table('app.good');
 ALTER TABLE app.good ADD COLUMN b int;
 SELECT tenancy.unprotect_table('app.parted_1') \g /dev/null
 SELECT tenancy.unprotect_table('elsewhere.sub_1');
+SELECT schema_name, mode, exempt FROM tenancy.protected_schemas;
+-- which its owner alone cannot do
+SELECT tenancy.grant_protect('regress_migrator');
+\c - regress_migrator
+SET client_min_messages = warning;
+SELECT tenancy.unprotect_table('app.made');
+SELECT tenancy.unprotect_schema('app');
 
 -- the application role can do none of this
 \c - regress_app
@@ -103,4 +110,5 @@ DROP SCHEMA app CASCADE;
 DROP SCHEMA elsewhere CASCADE;
 SELECT count(*) AS left_over FROM tenancy.protected_tables WHERE relation::text !~ '^agent\.';
 SELECT * FROM tenancy.protected_schemas;
+DROP OWNED BY regress_migrator;
 DROP ROLE regress_migrator;
