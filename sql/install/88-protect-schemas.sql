@@ -78,7 +78,7 @@ BEGIN
     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid AND c.relkind IN ('r', 'p', 'f')
     LEFT JOIN tenancy.protected_tables a ON a.relation = i.inhrelid
     LEFT JOIN tenancy.protected_tables b ON b.relation = i.inhparent
-    WHERE (a.relation IS NULL) <> (b.relation IS NULL);
+    WHERE (i.inhrelid = ANY (changed) OR i.inhparent = ANY (changed)) AND (a.relation IS NULL) <> (b.relation IS NULL);
     IF FOUND THEN
         RAISE EXCEPTION 'table % and its parent % must both be protected, or none of them', broken.child, broken.parent
             USING ERRCODE = 'object_not_in_prerequisite_state',
