@@ -82,12 +82,14 @@ ROLLBACK TO here;
 DELETE FROM shop.customers RETURNING id;
 ROLLBACK TO here;
 -- what row security does not stop, the privileges do
+\set VERBOSITY sqlstate
 TRUNCATE shop.customers CASCADE;
 ROLLBACK TO here;
 TRUNCATE shop.events_1;
 ROLLBACK TO here;
 CREATE TRIGGER spy AFTER INSERT ON shop.customers EXECUTE FUNCTION suppress_redundant_updates_trigger();
 ROLLBACK TO here;
+\set VERBOSITY terse
 SELECT has_table_privilege(t, p) AS has, t, p FROM unnest('{shop.customers,shop.orders,shop.events,shop.events_1}'::regclass[]) t, unnest('{TRUNCATE,REFERENCES,TRIGGER}'::text[]) p WHERE has_table_privilege(t, p);
 -- none of the functions are for it
 SELECT tenancy.unprotect_table('shop.customers');
