@@ -16,6 +16,7 @@ extern "C" {
 #include "access/xact.h"         // IsTransactionState
 #include "catalog/index.h"       // IndexGetRelation
 #include "catalog/namespace.h"   // get_namespace_oid
+#include "catalog/pg_class.h"    // Form_pg_class
 #include "catalog/pg_proc_d.h"   // Anum_pg_proc_oid
 #include "catalog/pg_type_d.h"   // TEXTOID
 #include "commands/trigger.h"    // CALLED_AS_TRIGGER
@@ -32,6 +33,7 @@ extern "C" {
 #include "storage/proc.h"   // MyProc
 #include "storage/shmem.h"  // ShmemInitHash
 #include "tcop/tcopprot.h"  // debug_query_string
+#include "utils/acl.h"      // has_privs_of_role
 #include "utils/array.h"
 #include "utils/backend_status.h" // pgstat_report_activity
 #include "utils/builtins.h"
@@ -46,7 +48,7 @@ extern "C" {
 #include "utils/rls.h"      // check_enable_rls
 #include "utils/selfuncs.h" // get_relation_stats_hook
 #include "utils/snapmgr.h"  // PushActiveSnapshot
-#include "utils/syscache.h" // GetSysCacheOid3
+#include "utils/syscache.h" // SearchSysCache1
 #include "utils/timestamp.h"
 #include "utils/typcache.h" // lookup_rowtype_tupdesc
 #if PG_VERSION_NUM >= 160000

@@ -71,6 +71,8 @@ BEGIN
                        privilege.object, role);
     END LOOP;
     INSERT INTO tenancy.app_roles (role_name) VALUES (role) ON CONFLICT DO NOTHING;
+    PERFORM tenancy.protect_run(s)
+        FROM tenancy.protected_tables p, LATERAL tenancy.protect_privilege_steps(p.relation) s;
 END
 $$;
 COMMENT ON FUNCTION tenancy.grant_app(name) IS
@@ -93,24 +95,34 @@ $$;
 COMMENT ON FUNCTION tenancy.revoke_app(name) IS 'Takes every privilege in both schemas from a role';
 REVOKE ALL ON FUNCTION tenancy.revoke_app(name) FROM PUBLIC;
 
--- Also refused: a role with an application role's privilege that is none by name, such as one renamed, or a
+-- Also an application role: one with such a role's privilege that is none by name, such as one renamed, or a
 -- member of one.
-CREATE FUNCTION tenancy.grant_maintenance(role name) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION tenancy.require_no_app_role(role name) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = grant_maintenance.role) THEN
+    IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = require_no_app_role.role) THEN
         RAISE EXCEPTION 'role "%" does not exist', role USING ERRCODE = 'undefined_object',
             HINT = 'Create it first, with LOGIN and nothing else: the extension creates no role.';
     END IF;
     IF EXISTS (SELECT FROM tenancy.app_roles r JOIN pg_roles p ON p.rolname = r.role_name
-               WHERE pg_has_role(p.oid, grant_maintenance.role, 'MEMBER'))
-        OR EXISTS (SELECT FROM pg_roles r WHERE NOT r.rolsuper AND pg_has_role(grant_maintenance.role, r.oid, 'MEMBER')
+               WHERE pg_has_role(p.oid, require_no_app_role.role, 'MEMBER'))
+        OR EXISTS (SELECT FROM pg_roles r WHERE NOT r.rolsuper AND pg_has_role(require_no_app_role.role, r.oid, 'MEMBER')
                    AND has_function_privilege(r.oid, 'agent.call(text, text, jsonb, jsonb)', 'EXECUTE')) THEN
         RAISE EXCEPTION 'role "%" is an application role', role USING ERRCODE = 'invalid_grant_operation',
             DETAIL = 'It is one, or a member of one, or one is a member of it.',
-            HINT = 'Use another one: what tenants can run must not be able to end turns or pass for a server.';
+            HINT = 'Use another one: what tenants can run must not be able to take down walls, end turns or pass for a server.';
     END IF;
+END
+$$;
+COMMENT ON FUNCTION tenancy.require_no_app_role(name) IS 'Internal: raises 0LP01 for a role whose rights tenants have';
+REVOKE ALL ON FUNCTION tenancy.require_no_app_role(name) FROM PUBLIC;
+
+CREATE FUNCTION tenancy.grant_maintenance(role name) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM tenancy.require_no_app_role(role);
     EXECUTE format('GRANT USAGE ON SCHEMA tenancy, agent TO %I', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I',
         (SELECT string_agg(m, ', ') FROM tenancy.maintenance_privileges() m), role);
@@ -119,3 +131,24 @@ $$;
 COMMENT ON FUNCTION tenancy.grant_maintenance(name) IS
     'Lets a role, not an application role (0LP01), call the functions of tenancy.maintenance_privileges()';
 REVOKE ALL ON FUNCTION tenancy.grant_maintenance(name) FROM PUBLIC;
+
+-- The functions of a role that protects its own tables, migrations for instance.
+CREATE FUNCTION tenancy.grant_protect(role name) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    routine regprocedure;
+BEGIN
+    PERFORM tenancy.require_no_app_role(role);
+    EXECUTE format('GRANT USAGE ON SCHEMA tenancy TO %I', role);
+    EXECUTE format('GRANT SELECT ON tenancy.tenants, tenancy.app_roles, tenancy.protected_schemas TO %I', role);
+    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON tenancy.protected_tables TO %I', role);
+    FOR routine IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'tenancy'::regnamespace AND NOT p.prosecdef
+            AND (p.proname ~ '^(un)?protect_(?!schema$)' OR p.proname IN ('run_as_owner', 'current_tenant', 'require')) LOOP
+        EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO %I', routine, role);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION tenancy.grant_protect(name) IS
+    'Lets a role, not an application role, protect and unprotect the tables that it owns';
+REVOKE ALL ON FUNCTION tenancy.grant_protect(name) FROM PUBLIC;
