@@ -1,4 +1,5 @@
--- What pg_dump must carry although its tables belong to the extension: everything in them.
+-- What pg_dump must carry although its tables belong to the extension: everything in them,
+-- but for the protected tables that CREATE EXTENSION lists again and those that are gone.
 
 DO $$
 DECLARE
@@ -13,3 +14,9 @@ BEGIN
     END LOOP;
 END
 $$;
+
+SELECT pg_catalog.pg_extension_config_dump('tenancy.protected_tables', $$
+    WHERE relation::pg_catalog.oid IN (SELECT c.oid FROM pg_catalog.pg_class c)
+      AND relation::pg_catalog.oid NOT IN (
+          SELECT d.objid FROM pg_catalog.pg_depend d
+          WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype = 'e')$$);
