@@ -36,7 +36,7 @@ void on_role_change(Datum /*arg*/, int /*cache*/, uint32 /*hash*/) {
 ProtectedTable *enter(Oid relid) {
     bool found = false;
     auto *entry = static_cast<ProtectedTable *>(hash_search(tables, &relid, HASH_ENTER, &found));
-    if (!found)
+    if (!found && entry != nullptr) // HASH_ENTER raises rather than return none
         *entry = {relid, false, false, false, {}, Standing::unknown, nullptr};
     return entry;
 }
@@ -51,7 +51,7 @@ void add_table(HeapTuple tuple, TupleDesc desc) {
 
 void add_role(HeapTuple tuple, TupleDesc desc) {
     bool is_null = false;
-    const Name name = DatumGetName(heap_getattr(tuple, kRoleName, desc, &is_null));
+    const NameData *name = DatumGetName(heap_getattr(tuple, kRoleName, desc, &is_null));
     const Oid role = get_role_oid(NameStr(*name), true);
     if (!OidIsValid(role))
         return;

@@ -54,15 +54,14 @@ uint32 bit_named(const char *name) {
 bool parse_lifted(const char *text, uint32 *lifted) {
     List *names = NIL;
     if (!SplitIdentifierString(pstrdup(text), ',', &names) || names == NIL) {
-        GUC_check_errdetail("It is \"on\", \"off\" or a comma-separated list of guards to lift.");
+        GUC_check_errdetail("It is 'on', 'off' or a comma-separated list of guards to lift.");
         return false;
     }
     ListCell *cell = nullptr;
     foreach (cell, names) {
         const uint32 bit = bit_named(static_cast<const char *>(lfirst(cell)));
         if (bit == 0) {
-            GUC_check_errdetail("There is no guard \"%s\".",
-                                static_cast<const char *>(lfirst(cell)));
+            GUC_check_errdetail("There is no guard %s.", static_cast<const char *>(lfirst(cell)));
             return false;
         }
         *lifted |= bit;
