@@ -36,23 +36,26 @@ void on_role_change(Datum /*arg*/, int /*cache*/, uint32 /*hash*/) {
 ProtectedTable *enter(Oid relid) {
     bool found = false;
     auto *entry = static_cast<ProtectedTable *>(hash_search(tables, &relid, HASH_ENTER, &found));
-    if (!found && entry != nullptr) // HASH_ENTER raises rather than return none
+    if (!found)
         *entry = {relid, false, false, false, {}, Standing::unknown, nullptr};
     return entry;
 }
 
+// Both columns are NOT NULL. An empty name would be a column that is not there: locked.
 void add_table(HeapTuple tuple, TupleDesc desc) {
     bool is_null = false;
     ProtectedTable *entry =
         enter(DatumGetObjectId(heap_getattr(tuple, kTableRelation, desc, &is_null)));
     entry->looked_up = entry->is_protected = true;
-    entry->tenant_column = *DatumGetName(heap_getattr(tuple, kTableTenantColumn, desc, &is_null));
+    const Datum column = heap_getattr(tuple, kTableTenantColumn, desc, &is_null);
+    if (!is_null)
+        entry->tenant_column = *DatumGetName(column);
 }
 
 void add_role(HeapTuple tuple, TupleDesc desc) {
     bool is_null = false;
-    const NameData *name = DatumGetName(heap_getattr(tuple, kRoleName, desc, &is_null));
-    const Oid role = get_role_oid(NameStr(*name), true);
+    const Datum name = heap_getattr(tuple, kRoleName, desc, &is_null);
+    const Oid role = is_null ? InvalidOid : get_role_oid(NameStr(*DatumGetName(name)), true);
     if (!OidIsValid(role))
         return;
     MemoryContext caller = MemoryContextSwitchTo(memory);
