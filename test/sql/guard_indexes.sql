@@ -33,6 +33,33 @@ ROLLBACK;
 SET enable_seqscan = off;
 EXPLAIN (COSTS OFF) SELECT * FROM public.ledger WHERE id = 7;
 
+-- extended statistics are drawn from all tenants' rows: hidden as well, a common value looks like a rare one
+\c - :admin
+INSERT INTO public.ledger SELECT 'globex', n, 7000 FROM generate_series(1000, 2999) n;
+DROP STATISTICS public.ledger_mcv;
+CREATE STATISTICS public.ledger_mcv (mcv) ON tenant_id, amount FROM public.ledger;
+ANALYZE public.ledger;
+CREATE FUNCTION public.estimate(amount bigint) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    plan json;
+BEGIN
+    EXECUTE format('EXPLAIN (FORMAT json) SELECT FROM public.ledger WHERE tenant_id = ''globex'' AND amount = %s', amount) INTO plan;
+    RETURN plan #>> '{0,Plan,Plan Rows}';
+END $$;
+\c - regress_app
+:as_acme
+SELECT public.estimate(7000) = public.estimate(7001) AS alike;
+COMMIT;
+\c - :admin
+ALTER ROLE regress_app SET tenancy.guard = 'explain';
+\c - regress_app
+:as_acme
+SELECT public.estimate(7000) = public.estimate(7001) AS alike;
+COMMIT;
+\c - :admin
+SELECT public.estimate(7000) = public.estimate(7001) AS alike;
+DELETE FROM public.ledger WHERE id >= 1000;
+
 -- what the mixed index tells: the counters of its scan know of another tenant's row
 \set index_rows 'SELECT coalesce(sum(idx_tup_fetch), 0) AS index_rows FROM pg_stat_xact_user_tables WHERE relname = \'ledger\''
 \c - :admin
@@ -71,4 +98,5 @@ ROLLBACK;
 \c - :admin
 SET client_min_messages = warning;
 DROP TABLE public.ledger;
+DROP FUNCTION public.estimate;
 DELETE FROM tenancy.protected_tables WHERE relation::oid NOT IN (SELECT oid FROM pg_class);

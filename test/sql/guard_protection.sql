@@ -156,6 +156,15 @@ SELECT count(*) FROM public.notes_old;
 DELETE FROM tenancy.protected_tables WHERE relation = 'public.notes'::regclass;
 \c - regress_app
 SELECT count(*) FROM public.notes_old;
+-- which a session hears of at once
+\c - :admin
+SET ROLE regress_app;
+SELECT count(*) FROM public.notes_old;
+RESET ROLE;
+INSERT INTO tenancy.protected_tables (relation, tenant_column, added_column) VALUES ('public.notes_old', 'tenant_id', false);
+SET ROLE regress_app;
+SELECT count(*) FROM public.notes_old;
+RESET ROLE;
 \c - :admin
 SET client_min_messages = warning;
 DROP TABLE public.events, public.notes CASCADE;
