@@ -177,6 +177,11 @@ bool is_application_role(Oid role) {
     return false;
 }
 
+bool is_listed_application_role(Oid role) {
+    refresh();
+    return list_member_oid(app_roles, role);
+}
+
 MemoryContext guard_memory() {
     return memory;
 }

@@ -30,6 +30,9 @@ ProtectedTable *find_protected(Oid relid);
 // Whether the role is an application role or a member of one. Superusers are none.
 bool is_application_role(Oid role);
 
+// Whether tenancy.app_roles names this very role.
+bool is_listed_application_role(Oid role);
+
 // Where nodes of entries live; emptied when the registry is read again.
 MemoryContext guard_memory();
 

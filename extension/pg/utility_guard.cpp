@@ -4,6 +4,7 @@
 
 #include "pg/app_role.hpp"
 #include "pg/context.hpp"
+#include "pg/guard_registry.hpp"
 #include "pg/guard_setting.hpp"
 #include "pg/tenant_tools.hpp"
 
@@ -144,10 +145,25 @@ Guard guard_of(const Node *statement) {
     pg_unreachable();
 }
 
+// Whoever does it: the registry knows application roles by name, because that is what a dump can
+// carry, and under a new name the role would be none.
+void keep_name_of_application_role(const Node *statement) {
+    if (nodeTag(statement) != T_RenameStmt || as<RenameStmt>(statement)->renameType != OBJECT_ROLE)
+        return;
+    const char *name = as<RenameStmt>(statement)->subname;
+    if (is_listed_application_role(get_role_oid(name, true)))
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
+                        errmsg("role \"%s\" is an application role and keeps its name", name),
+                        errhint("Call tenancy.revoke_app() first, in each database that has the "
+                                "extension, and tenancy.grant_app() with the new name after it.")));
+}
+
 // A transaction that has failed, or none, can look up nobody; nothing that is guarded runs in it.
 void check(Node *statement) {
-    if (!IsTransactionState() || nodeTag(statement) == T_VariableShowStmt ||
-        !application_runs_this())
+    if (!IsTransactionState() || nodeTag(statement) == T_VariableShowStmt)
+        return;
+    keep_name_of_application_role(statement);
+    if (!application_runs_this())
         return;
     const Guard guard = guard_of(statement);
     if (guard != Guard::none && guard_stands(guard))

@@ -116,7 +116,7 @@ LOCK TABLE public.ledger;
 ROLLBACK;
 
 -- a session hears at once who is an application role, by grant_app() or by membership
-CREATE ROLE regress_later;
+CREATE ROLE regress_later LOGIN;
 GRANT SELECT, UPDATE ON public.ledger TO regress_later;
 BEGIN;
 SET LOCAL ROLE regress_later;
@@ -128,14 +128,26 @@ SAVEPOINT s;
 LOCK TABLE public.ledger;
 ROLLBACK TO s;
 RESET ROLE;
-SELECT tenancy.revoke_app('regress_later');
-SET LOCAL ROLE regress_later;
-LOCK TABLE public.ledger;
+ALTER ROLE regress_later RENAME TO regress_renamed; -- would be an application role no more
+ROLLBACK TO s;
 RESET ROLE;
-GRANT regress_app TO regress_later;
+SELECT tenancy.revoke_app('regress_later');
+ALTER ROLE regress_later RENAME TO regress_renamed;
+ALTER ROLE regress_renamed RENAME TO regress_later;
 SET LOCAL ROLE regress_later;
 LOCK TABLE public.ledger;
 ROLLBACK;
+\setenv ADMIN :admin
+\setenv DB :DBNAME
+\c - regress_later
+BEGIN;
+LOCK TABLE public.ledger;
+COMMIT;
+\! psql -X -q -U "$ADMIN" -d "$DB" -c 'GRANT regress_app TO regress_later'
+BEGIN;
+LOCK TABLE public.ledger;
+ROLLBACK;
+\c - :admin
 
 -- the tenant's own channels
 SELECT tenancy.grant_app('regress_app');
@@ -173,6 +185,13 @@ SELECT tenancy.try_advisory_lock(1);
 BEGIN;
 SELECT tenancy.set_tenant_from_jwt(:'token_acme_alice');
 SELECT tenancy.advisory_lock(1), tenancy.try_advisory_lock(1) AS again, tenancy.try_advisory_lock(2) AS another;
+-- what another session of the same tenant gets, and one of another
+\set other 'psql -X -q -A -t -U regress_app -d "$DB" -c "BEGIN" -c "SELECT tenancy.set_tenant_from_jwt(\'$TOKEN\')" -c "SELECT tenancy.try_advisory_lock(1)"'
+\setenv OTHER :other
+\setenv TOKEN :token_acme_bob
+\! eval "$OTHER"
+\setenv TOKEN :token_globex_carol
+\! eval "$OTHER"
 SELECT tenancy.advisory_lock(3);
 ROLLBACK;
 SET tenancy.max_advisory_locks = 1000;
