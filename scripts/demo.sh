@@ -121,16 +121,14 @@ context_cannot_be_forged() {
     expect "SET tenancy.context_scope" "ERROR 42501" "$(sql "SET tenancy.context_scope = 'session';")"
     expect "SET ROLE to the superuser" "ERROR 42501" "$(sql "SET ROLE $DEV_ADMIN;")"
     expect "SET SESSION AUTHORIZATION" "ERROR 42501" "$(sql "SET SESSION AUTHORIZATION $DEV_ADMIN;")"
-    sql "ALTER ROLE $DEV_APP SET tenancy.token = :'acme';" >/dev/null
-    expect "ALTER ROLE ... SET a token, then a new connection" "ERROR 42501" "$(sql "$count")"
-    sql "ALTER ROLE $DEV_APP RESET tenancy.token;" >/dev/null
+    expect "ALTER ROLE ... SET a token" "ERROR 42501" "$(sql "ALTER ROLE $DEV_APP SET tenancy.token = :'acme';")"
     expect "ALTER ROLE ... SET tenancy.context_scope" "ERROR 42501" "$(sql "ALTER ROLE $DEV_APP SET tenancy.context_scope = 'session';")"
     expect "a token SET (without LOCAL) in an earlier transaction" "ERROR 42501" "$(sql "SET tenancy.token = :'acme'; $count")"
     expect "a transaction of acme on the same connection before" "ERROR 42501" "$(sql "$(in_tenant acme 'SELECT 1 \g /dev/null') $count")"
     expect "acme's token after globex's in one transaction" "ERROR PT401" "$(as_tenant globex "SELECT tenancy.set_tenant_from_jwt(:'acme');")"
-    expect "a refused token, its error caught, leaves no context standing" "ERROR 42501" "$(as_tenant globex "$CAUGHT $count")"
+    expect "a refused token, its error caught, leaves no context standing" "ERROR PT401 ERROR 42501" "$(as_tenant globex "$CAUGHT $count")"
 }
-CAUGHT="DO \$\$ BEGIN PERFORM tenancy.set_tenant_from_jwt('x'); EXCEPTION WHEN OTHERS THEN NULL; END \$\$;"
+CAUGHT="SAVEPOINT s; SELECT tenancy.set_tenant_from_jwt('x'); ROLLBACK TO s;"
 
 wall_cannot_be_removed() {
     heading "The same role tries to take the wall down"

@@ -10,7 +10,12 @@ namespace {
 
 // pg_advisory_lock() uses the classes 1 and 2; with another number none of its callers can be in
 // the way.
-enum LockClass : uint16 { ledger_class = 0x7E01, instance_class = 0x7E02, alert_class = 0x7E03 };
+enum LockClass : uint16 {
+    ledger_class = 0x7E01,
+    instance_class = 0x7E02,
+    alert_class = 0x7E03,
+    tenant_class = 0x7E04
+};
 
 // Drawn at the start of the server, so that who reads pg_locks cannot tell whose lock it is.
 uint64 salt = 0;
@@ -68,6 +73,12 @@ void lock_alerts(const char *tenant_id) {
 bool lock_instance(const char *instance_id) {
     const LOCKTAG tag = lock_tag(instance_id, instance_class);
     return LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+bool lock_for_tenant(const char *tenant_id, int64 key, bool wait) {
+    PreventCommandDuringRecovery("an advisory lock");
+    const LOCKTAG tag = lock_tag(psprintf(INT64_FORMAT " %s", key, tenant_id), tenant_class);
+    return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 bool instance_is_gone(const char *instance_id) {

@@ -30,6 +30,10 @@ void lock_alerts(const char *tenant_id);
 // session has it.
 bool lock_instance(const char *instance_id);
 
+// Takes the lock of a key that an application chose, exclusive until the end of the transaction.
+// Each tenant has keys of its own. False, and only without wait: another transaction has it.
+bool lock_for_tenant(const char *tenant_id, int64 key, bool wait);
+
 // Whether no session has that lock: the instance is gone. Keeps it free.
 bool instance_is_gone(const char *instance_id);
 

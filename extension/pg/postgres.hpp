@@ -8,32 +8,47 @@
 extern "C" {
 #include "postgres.h"
 
-#include "access/detoast.h"      // toast_raw_datum_size
-#include "access/genam.h"        // systable_beginscan
-#include "access/htup_details.h" // heap_deform_tuple
-#include "access/parallel.h"     // IsInParallelMode, InitializingParallelWorker
-#include "access/table.h"        // table_open
-#include "access/xact.h"         // IsTransactionState
-#include "catalog/index.h"       // IndexGetRelation
-#include "catalog/namespace.h"   // get_namespace_oid
-#include "catalog/pg_class.h"    // Form_pg_class
-#include "catalog/pg_proc_d.h"   // Anum_pg_proc_oid
-#include "catalog/pg_type_d.h"   // TEXTOID
-#include "commands/trigger.h"    // CALLED_AS_TRIGGER
-#include "common/hashfn.h"       // hash_any_extended
-#include "executor/spi.h"        // SPI_* names used by trigger.h
+#include "access/detoast.h"         // toast_raw_datum_size
+#include "access/genam.h"           // systable_beginscan
+#include "access/htup_details.h"    // heap_deform_tuple
+#include "access/parallel.h"        // IsInParallelMode, InitializingParallelWorker
+#include "access/table.h"           // table_open
+#include "access/xact.h"            // IsTransactionState
+#include "catalog/index.h"          // IndexGetRelation
+#include "catalog/namespace.h"      // get_namespace_oid
+#include "catalog/pg_class.h"       // Form_pg_class
+#include "catalog/pg_collation_d.h" // DEFAULT_COLLATION_OID
+#include "catalog/pg_inherits.h"    // InheritsRelidSeqnoIndexId
+#include "catalog/pg_proc_d.h"      // Anum_pg_proc_oid
+#include "catalog/pg_type_d.h"      // TEXTOID
+#include "commands/async.h"         // Async_Notify
+#include "commands/defrem.h"        // defGetBoolean
+#include "commands/extension.h"     // get_extension_oid
+#include "commands/trigger.h"       // CALLED_AS_TRIGGER
+#include "common/hashfn.h"          // hash_any_extended
+#include "executor/executor.h"      // ExecutorCheckPerms_hook
+#include "executor/spi.h"           // SPI_* names used by trigger.h
 #include "fmgr.h"
 #include "funcapi.h" // InitMaterializedSRF
 #include "mb/pg_wchar.h"
-#include "miscadmin.h" // process_shared_preload_libraries_in_progress
+#include "miscadmin.h"            // process_shared_preload_libraries_in_progress
+#include "nodes/makefuncs.h"      // makeVar
+#include "optimizer/plancat.h"    // get_relation_info_hook
+#include "optimizer/planner.h"    // planner_hook
+#include "parser/analyze.h"       // post_parse_analyze_hook
+#include "parser/parse_collate.h" // assign_expr_collations
+#include "parser/parse_oper.h"    // make_op
 #include "port/atomics.h"
-#include "storage/ipc.h"    // shmem_startup_hook
-#include "storage/lock.h"   // LockAcquire
-#include "storage/lwlock.h" // LWLockAcquire
-#include "storage/proc.h"   // MyProc
-#include "storage/shmem.h"  // ShmemInitHash
-#include "tcop/tcopprot.h"  // debug_query_string
-#include "utils/acl.h"      // has_privs_of_role
+#include "rewrite/rowsecurity.h" // row_security_policy_hook_restrictive
+#include "storage/ipc.h"         // shmem_startup_hook
+#include "storage/latch.h"       // SetLatch
+#include "storage/lock.h"        // LockAcquire
+#include "storage/lwlock.h"      // LWLockAcquire
+#include "storage/proc.h"        // MyProc
+#include "storage/shmem.h"       // ShmemInitHash
+#include "tcop/tcopprot.h"       // debug_query_string
+#include "tcop/utility.h"        // ProcessUtility_hook
+#include "utils/acl.h"           // has_privs_of_role
 #include "utils/array.h"
 #include "utils/backend_status.h" // pgstat_report_activity
 #include "utils/builtins.h"
@@ -43,14 +58,17 @@ extern "C" {
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/numeric.h" // int64_to_numeric
+#include "utils/numeric.h"   // int64_to_numeric
+#include "utils/plancache.h" // ResetPlanCache
 #include "utils/rel.h"
 #include "utils/rls.h"      // check_enable_rls
 #include "utils/selfuncs.h" // get_relation_stats_hook
 #include "utils/snapmgr.h"  // PushActiveSnapshot
 #include "utils/syscache.h" // SearchSysCache1
+#include "utils/timeout.h"  // RegisterTimeout
 #include "utils/timestamp.h"
 #include "utils/typcache.h" // lookup_rowtype_tupdesc
+#include "utils/varlena.h"  // SplitIdentifierString
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
 #endif
@@ -75,6 +93,15 @@ inline void *setting_alloc(Size size) {
     return guc_malloc(LOG, size);
 #else
     return malloc(size); // NOLINT: guc.c of version 15 frees it with free()
+#endif
+}
+
+// Whether a query names this relation, rather than the planner having added it for its parent.
+inline bool is_named_in_query(const RangeTblEntry &entry) {
+#if PG_VERSION_NUM >= 160000
+    return entry.perminfoindex != 0;
+#else
+    return entry.requiredPerms != 0;
 #endif
 }
 

@@ -15,6 +15,10 @@ BEGIN ATOMIC
         ('function', 'tenancy.clear_tenant()', 'EXECUTE'),
         ('function', 'tenancy.take_request(bigint)', 'EXECUTE'),
         ('function', 'tenancy.is_text(text)', 'EXECUTE'), -- in CHECKs of what the role may write
+        ('function', 'tenancy.advisory_lock(bigint)', 'EXECUTE'),
+        ('function', 'tenancy.try_advisory_lock(bigint)', 'EXECUTE'),
+        ('function', 'tenancy.channel(text)', 'EXECUTE'),
+        ('function', 'tenancy.notify(text, text)', 'EXECUTE'),
         -- What row security keeps inside the tenant may be written in plain SQL, too.
         ('table', 'agent.sessions', 'SELECT, INSERT (tenant_id, session_id, parent_session_id, forked_at_index), '
             'UPDATE (reverted_to), DELETE'),

@@ -2,6 +2,7 @@
 \getenv test_dir PG_ABS_SRCDIR
 \set setup :test_dir '/sql/include/setup.psql'
 \i :setup
+ALTER ROLE regress_app SET tenancy.guard = 'truncate'; -- the privilege is what is tested
 TRUNCATE agent.sessions, agent.messages, agent.turns, agent.usage, agent.traces, agent.spans,
     agent.feedback, agent.audit_log;
 \c - regress_app

@@ -2,6 +2,7 @@
 \getenv test_dir PG_ABS_SRCDIR
 \set setup :test_dir '/sql/include/setup.psql'
 \i :setup
+ALTER ROLE regress_app SET tenancy.guard = 'explain'; -- what it shows is what is tested
 SET client_min_messages = warning;
 TRUNCATE agent.sessions, agent.feedback, agent.audit_log CASCADE;
 -- statistics that contain a value of globex, and none of acme

@@ -2,6 +2,7 @@
 \getenv test_dir PG_ABS_SRCDIR
 \set setup :test_dir '/sql/include/setup.psql'
 \i :setup
+ALTER ROLE regress_app SET tenancy.guard = 'truncate, two_phase'; -- tested with the guards off
 SET client_min_messages = warning;
 TRUNCATE agent.sessions, agent.turns, agent.usage, agent.audit_log, agent.traces CASCADE;
 DELETE FROM tenancy.budgets;

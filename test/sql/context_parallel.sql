@@ -2,6 +2,7 @@
 \getenv test_dir PG_ABS_SRCDIR
 \set setup :test_dir '/sql/include/setup.psql'
 \i :setup
+ALTER ROLE regress_app SET tenancy.guard = 'explain'; -- the plan is what is tested
 SET client_min_messages = warning;
 CREATE TABLE public.parallel_test (
     tenant_id text COLLATE "C" NOT NULL DEFAULT tenancy.current_tenant(), n int);

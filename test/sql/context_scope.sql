@@ -2,6 +2,7 @@
 \getenv test_dir PG_ABS_SRCDIR
 \set setup :test_dir '/sql/include/setup.psql'
 \i :setup
+ALTER ROLE regress_app SET tenancy.guard = 'create'; -- helper functions of the test
 SELECT format('ALTER ROLE regress_app SET tenancy.token = %L', :'token_acme_alice') AS statement \gset
 :statement;
 \c - regress_app

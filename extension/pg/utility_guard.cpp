@@ -1,0 +1,189 @@
+#include "pg/postgres.hpp"
+
+#include "pg/utility_guard.hpp"
+
+#include "pg/app_role.hpp"
+#include "pg/context.hpp"
+#include "pg/guard_registry.hpp"
+#include "pg/guard_setting.hpp"
+#include "pg/tenant_tools.hpp"
+
+#include <cstring>
+
+namespace tenancy::pg {
+
+namespace {
+
+ProcessUtility_hook_type next_hook = nullptr;
+
+template <class T>
+const T *as(const Node *statement) {
+    return reinterpret_cast<const T *>(statement);
+}
+
+bool is_temporary(const RangeVar *relation) {
+    return relation != nullptr &&
+           (relation->relpersistence == RELPERSISTENCE_TEMP ||
+            (relation->schemaname != nullptr && std::strcmp(relation->schemaname, "pg_temp") == 0));
+}
+
+Guard creating(const RangeVar *relation) {
+    return is_temporary(relation) ? Guard::temp : Guard::create;
+}
+
+Guard of_explain(const ExplainStmt *statement) {
+    ListCell *cell = nullptr;
+    foreach (cell, statement->options) {
+        auto *option = static_cast<DefElem *>(lfirst(cell));
+        if (std::strcmp(option->defname, "analyze") == 0 && defGetBoolean(option))
+            return Guard::explain_analyze;
+    }
+    return Guard::explain;
+}
+
+// SHARE ROW EXCLUSIVE and the like stop other tenants' writes, ACCESS EXCLUSIVE their reads. Weaker
+// ones are what INSERT or SELECT takes anyway.
+Guard of_lock(const LockStmt *statement) {
+    return statement->mode > RowExclusiveLock ? Guard::lock : Guard::none;
+}
+
+Guard of_transaction(const TransactionStmt *statement) {
+    switch (statement->kind) {
+    case TRANS_STMT_PREPARE:
+    case TRANS_STMT_COMMIT_PREPARED:
+    case TRANS_STMT_ROLLBACK_PREPARED:
+        return Guard::two_phase;
+    default:
+        return Guard::none;
+    }
+}
+
+Guard of_set(const VariableSetStmt *statement) {
+    const bool changes_user = statement->kind == VAR_SET_VALUE && statement->name != nullptr &&
+                              std::strcmp(statement->name, "session_authorization") == 0;
+    return changes_user ? Guard::session_authorization : Guard::none;
+}
+
+Guard of_copy(const CopyStmt *statement) {
+    return statement->is_program || statement->filename != nullptr ? Guard::copy : Guard::none;
+}
+
+Guard of_channel(const char *channel) {
+    const Verdict *verdict = context_verify();
+    const bool own = verdict != nullptr && is_channel_of(verdict->tenant_id, channel);
+    return own ? Guard::none : Guard::notify;
+}
+
+// Guard that minds the statement. What is not named here changes objects, privileges or the server.
+Guard guard_of(const Node *statement) {
+    switch (nodeTag(statement)) {
+    case T_TransactionStmt:
+        return of_transaction(as<TransactionStmt>(statement));
+    case T_VariableSetStmt:
+        return of_set(as<VariableSetStmt>(statement));
+    case T_VariableShowStmt:
+    case T_FetchStmt:
+    case T_ClosePortalStmt:
+    case T_PrepareStmt:
+    case T_ExecuteStmt:
+    case T_DeallocateStmt:
+    case T_DiscardStmt:
+    case T_ConstraintsSetStmt:
+    case T_CallStmt:
+    case T_UnlistenStmt: // touches this session only
+        return Guard::none;
+    case T_DeclareCursorStmt:
+        return (as<DeclareCursorStmt>(statement)->options & CURSOR_OPT_HOLD) != 0 ? Guard::hold
+                                                                                  : Guard::none;
+    case T_ExplainStmt:
+        return of_explain(as<ExplainStmt>(statement));
+    case T_CopyStmt:
+        return of_copy(as<CopyStmt>(statement));
+    case T_LockStmt:
+        return of_lock(as<LockStmt>(statement));
+    case T_ListenStmt:
+        return of_channel(as<ListenStmt>(statement)->conditionname);
+    case T_NotifyStmt:
+        return of_channel(as<NotifyStmt>(statement)->conditionname);
+    case T_CreateStmt:
+        return creating(as<CreateStmt>(statement)->relation);
+    case T_ViewStmt:
+        return creating(as<ViewStmt>(statement)->view);
+    case T_CreateSeqStmt:
+        return creating(as<CreateSeqStmt>(statement)->sequence);
+    case T_CreateTableAsStmt:
+        return creating(as<CreateTableAsStmt>(statement)->into->rel);
+    case T_DoStmt:
+        return Guard::do_block;
+    case T_LoadStmt:
+        return Guard::load;
+    case T_TruncateStmt:
+        return Guard::truncate;
+    case T_CreateRoleStmt:
+    case T_AlterRoleStmt:
+    case T_AlterRoleSetStmt:
+    case T_DropRoleStmt:
+    case T_GrantRoleStmt:
+    case T_DropOwnedStmt:
+    case T_ReassignOwnedStmt:
+        return Guard::role;
+    default:
+        return Guard::create;
+    }
+}
+
+[[noreturn]] void refuse(Node *statement, Guard guard) {
+    const char *suffix = guard == Guard::explain_analyze ? " ANALYZE" : "";
+    ereport(ERROR,
+            (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+             errmsg("%s%s is refused to application roles", CreateCommandName(statement), suffix),
+             errdetail("Guard \"%s\" of pg_tenancy: %s", guard_name(guard), guard_reason(guard)),
+             errhint("Use another role, or let a superuser lift it: ALTER ROLE %s SET "
+                     "tenancy.guard = '%s'.",
+                     quote_identifier(GetUserNameFromId(GetSessionUserId(), false)),
+                     guard_name(guard))));
+    pg_unreachable();
+}
+
+// Whoever does it: the registry knows application roles by name, because that is what a dump can
+// carry, and under a new name the role would be none.
+void keep_name_of_application_role(const Node *statement) {
+    if (nodeTag(statement) != T_RenameStmt || as<RenameStmt>(statement)->renameType != OBJECT_ROLE)
+        return;
+    const char *name = as<RenameStmt>(statement)->subname;
+    if (is_listed_application_role(get_role_oid(name, true)))
+        ereport(ERROR, (errcode(ERRCODE_OBJECT_IN_USE),
+                        errmsg("role \"%s\" is an application role and keeps its name", name),
+                        errhint("Call tenancy.revoke_app() first, in each database that has the "
+                                "extension, and tenancy.grant_app() with the new name after it.")));
+}
+
+// A transaction that has failed, or none, can look up nobody; nothing that is guarded runs in it.
+void check(Node *statement) {
+    if (!IsTransactionState() || nodeTag(statement) == T_VariableShowStmt)
+        return;
+    keep_name_of_application_role(statement);
+    if (!application_runs_this())
+        return;
+    const Guard guard = guard_of(statement);
+    if (guard != Guard::none && guard_stands(guard))
+        refuse(statement, guard);
+}
+
+void process_utility(PlannedStmt *planned, const char *text, bool read_only,
+                     ProcessUtilityContext context, ParamListInfo parameters,
+                     QueryEnvironment *environment, DestReceiver *destination,
+                     QueryCompletion *completion) {
+    check(planned->utilityStmt);
+    const auto next = next_hook != nullptr ? next_hook : standard_ProcessUtility;
+    next(planned, text, read_only, context, parameters, environment, destination, completion);
+}
+
+} // namespace
+
+void utility_guard_install() {
+    next_hook = ProcessUtility_hook;
+    ProcessUtility_hook = process_utility;
+}
+
+} // namespace tenancy::pg
