@@ -38,34 +38,36 @@ COMMENT ON FUNCTION tenancy.check_schemas() IS
     'Internal: rules database_*, schema_create, default_privileges, large_object_reachable, session_leftover, prepared_transaction';
 REVOKE ALL ON FUNCTION tenancy.check_schemas() FROM PUBLIC;
 
--- Functions of pg_catalog that everybody may execute and that know no tenants. Monitoring keeps them
--- through pg_monitor where it uses them.
+-- Functions of pg_catalog that everybody may execute and that know no tenants. A predefined role keeps
+-- those that monitoring and administration use.
 CREATE FUNCTION tenancy.check_catalog_functions() RETURNS SETOF tenancy.finding
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT r.rule, r.severity, array_to_string(array_agg(DISTINCT g.name ORDER BY g.name), ', '), r.why,
         format('REVOKE EXECUTE ON FUNCTION %s FROM %s%s', string_agg(DISTINCT p.oid::regprocedure::text, ', '), array_to_string(array_agg(DISTINCT g.name ORDER BY g.name), ', '),
-            CASE WHEN r.monitoring THEN format('; GRANT EXECUTE ON FUNCTION %s TO pg_monitor', string_agg(DISTINCT p.oid::regprocedure::text, ', ')) END)
+            format('; GRANT EXECUTE ON FUNCTION %s TO ' || r.keeper, string_agg(DISTINCT p.oid::regprocedure::text, ', ')))
     FROM (VALUES
-        ('activity_visible', 'high', '^pg_stat_get_(activity|backend_|progress_info|wal_senders)', true,
+        ('activity_visible', 'high', '^pg_stat_get_(activity|backend_|progress_info|wal_senders)', 'pg_monitor',
             'pg_stat_activity shows the statements of all tenants, as they share a role; tokens written into statements, too.'),
-        ('statistics_counters_visible', 'high', '^pg_stat_get_(?!activity|backend_|progress_info|wal_senders)', true,
+        ('statistics_counters_visible', 'high', '^pg_stat_get_(?!activity|backend_|progress_info|wal_senders)', 'pg_monitor',
             'Counters of the caller''s own transaction count the rows of other tenants that an index scan passed.'),
-        ('advisory_locks_open', 'high', '^pg_(try_)?advisory_', false, 'Advisory locks know no tenants, and 200,000 of them stop the whole server.'),
-        ('backend_signals_open', 'high', '^pg_(terminate|cancel)_backend$', true, 'Any tenant ends the sessions of all others.'),
-        ('large_object_functions_open', 'high', '^(lo_(creat|create|from_bytea|get|put|open|close|lseek|lseek64|tell|tell64|truncate|truncate64|unlink)|loread|lowrite)$', false,
+        ('advisory_locks_open', 'high', '^pg_(try_)?advisory_', NULL, 'Advisory locks know no tenants, and 200,000 of them stop the whole server.'),
+        ('backend_signals_open', 'high', '^pg_(terminate|cancel)_backend$', 'pg_signal_backend', 'Any tenant ends the sessions of all others.'),
+        ('large_object_functions_open', 'high', '^(lo_|loread$|lowrite$)', NULL,
             'Large objects belong to no tenant: any session lists, reads, overwrites and removes them.'),
-        ('relation_sizes_visible', 'low', '^pg_(relation|table|indexes|total_relation|database|tablespace)_size$', true, 'Sizes tell how much other tenants write.'),
-        ('locks_visible', 'medium', '^pg_(lock_status|prepared_xact|blocking_pids|safe_snapshot_blocking_pids)$', true, 'Locks and prepared transactions of all tenants, with their keys.'),
-        ('row_positions_visible', 'low', '^currtid2?$', false, 'It tells which pages of a table exist.'),
-        ('wal_messages_open', 'medium', '^pg_logical_emit_message$', false, 'It fills the disk with WAL without writing a row.'),
-        ('snapshot_export_open', 'medium', '^pg_export_snapshot$', false, 'It keeps VACUUM from cleaning up, for all tenants.'),
-        ('notify_function_open', 'medium', '^pg_notify$', false, 'Channels know no tenants: it speaks to the listeners of all, and a full queue stops commits.')
-    ) r (rule, severity, name, monitoring, why)
+        ('locks_visible', 'medium', '^pg_(lock_status|prepared_xact|blocking_pids|safe_snapshot_blocking_pids)$', 'pg_monitor', 'Locks and prepared transactions of all tenants, with their keys.'),
+        ('pooled_statements_visible', 'medium', '^pg_(prepared_statement|cursor)$', 'pg_monitor', 'Statements that other tenants left in a pooled session can be read.'),
+        ('wal_messages_open', 'medium', '^pg_logical_emit_message$', NULL, 'It fills the disk with WAL without writing a row.'),
+        ('snapshot_export_open', 'medium', '^pg_export_snapshot$', NULL, 'It keeps VACUUM from cleaning up, for all tenants.'),
+        ('notify_function_open', 'medium', '^pg_notify$', NULL, 'Channels know no tenants: it speaks to the listeners of all, and a full queue stops commits.'),
+        ('relation_sizes_visible', 'low', '^pg_(relation|table|indexes|total_relation|database|tablespace)_size$', 'pg_monitor', 'Sizes tell how much other tenants have.'),
+        ('write_rates_visible', 'low', '^pg_(current_wal|last_wal|last_committed_xact|xact_commit_timestamp|notification_queue_usage|sequence_last_value)', 'pg_monitor', 'It tells how much other tenants write.'),
+        ('row_positions_visible', 'low', '^currtid2?$', NULL, 'It tells which pages of a table exist.')
+    ) r (rule, severity, name, keeper, why)
     JOIN pg_proc p ON p.proname ~ r.name AND p.pronamespace = 'pg_catalog'::regnamespace,
         LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a JOIN tenancy.check_grantees() g ON g.role = a.grantee
-    WHERE g.name <> 'pg_monitor'
-    GROUP BY r.rule, r.severity, r.why, r.monitoring
+    WHERE g.name IS DISTINCT FROM r.keeper
+    GROUP BY r.rule, r.severity, r.why, r.keeper
     UNION ALL
     SELECT 'file_function_reachable', 'critical', format('%s to %s', p.oid::regprocedure, g.name), 'It reads or writes files of the server.',
         format('REVOKE EXECUTE ON FUNCTION %s FROM %s', p.oid::regprocedure, g.name)

@@ -1,0 +1,1 @@
+attack_two_worlds() { :; }
