@@ -13,7 +13,7 @@ RUN_PACKAGES=(
 )
 CHECK_PACKAGES=(
     clang-14 clang-format clang-tidy cppcheck valgrind shellcheck
-    libgtest-dev libclang-rt-14-dev python3-cryptography-vectors pgbouncer jq
+    libgtest-dev libclang-rt-14-dev python3-cryptography-vectors pgbouncer jq sqlsmith
 )
 
 # A Node.js that is already there (nodesource, nvm ...) is kept: Debian's would replace or shadow it.
