@@ -68,6 +68,7 @@ attack_sessions() {
     try "A20 S5 the token in a statement is not in pg_stat_activity" no_token_in_activity
     try "A20 S5 nor may the application look" \
         gives "$(as_tenant protected "$TOKEN_ACME" "SELECT query FROM pg_stat_activity;")" 42501
+    try "X14 REVOKE from itself takes nothing" revoke_takes_nothing
     try "B1 pg_dump as the application's role is refused" no_dump
     try "B7 the revokes of the protected world are in its dump" revokes_are_dumped
 }
@@ -92,6 +93,11 @@ COMMIT;
 \\echo committed :SQLSTATE"
     gives "$got" "1225 7"
     grep -q 'committed 00000' "$WORK/session.out" || { cat "$WORK/session.out" && return 1; }
+}
+
+revoke_takes_nothing() {
+    as_app -d attack_protected -c "REVOKE ALL ON shop.accounts FROM attack_app" >/dev/null 2>&1 || true
+    gives "$(as_tenant protected "$TOKEN_ACME" "SELECT count(*) FROM shop.accounts WHERE id <= 100;")" 100
 }
 
 no_token_in_activity() {

@@ -53,6 +53,15 @@ SELECT format('ALTER TABLE shop.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SE
     GRANT ALL ON shop.%1$I TO attack_app;
     CREATE POLICY tenant ON shop.%1$I USING (tenant_id = tenancy.current_tenant())', t) FROM unnest('{accounts,entries,bookings}'::text[]) t \gexec
 \endif
+-- The guards of the module stand for application roles, and the floor under registered tables, where the
+-- installed version has them; not in the textbook world.
+SELECT current_setting('tenancy.guard', true) IS NOT NULL AND NOT :'protected' AS lift_guard, to_regclass('tenancy.protected_tables') IS NOT NULL AND :'protected' AS register \gset
+\if :lift_guard
+SELECT format('ALTER ROLE attack_app IN DATABASE %I SET tenancy.guard = off', current_database()) \gexec
+\endif
+\if :register
+INSERT INTO tenancy.protected_tables (relation, tenant_column, added_column) SELECT c.oid, 'tenant_id', false FROM pg_class c WHERE c.relnamespace = 'shop'::regnamespace AND c.relkind = 'r';
+\endif
 -- What somebody adds later, in both worlds: policies that mean well (P12, P13), a view, a partial export.
 CREATE POLICY support ON shop.bookings FOR SELECT USING (lower(during) = 100);
 CREATE POLICY import ON shop.entries FOR INSERT WITH CHECK (true);
