@@ -9,7 +9,7 @@ CREATE DATABASE regress_doctor;
 \c regress_doctor
 CREATE EXTENSION pg_tenancy;
 \i :setup
-\set findings 'SELECT rule, severity, object FROM tenancy.check_isolation() WHERE rule !~ \'(trust|outdated)$\''
+\set findings 'SELECT rule, severity, object FROM tenancy.check_isolation() WHERE rule !~ \'(trust|server_outdated)$\''
 \set fixes 'SELECT fix FROM tenancy.check_isolation() WHERE fix !~ \'^--\''
 SET client_min_messages = warning;
 
@@ -50,7 +50,7 @@ SELECT count(*) AS secrets_shown FROM tenancy.check_isolation() f WHERE f::text 
 \set QUIET off
 \set ECHO all
 -- what remains needs a person
-SELECT rule, severity, object, fix FROM tenancy.check_isolation() WHERE rule !~ '(trust|outdated)$';
+SELECT rule, severity, object, fix FROM tenancy.check_isolation() WHERE rule !~ '(trust|server_outdated)$';
 -- keys and references were rewritten
 SELECT conrelid::regclass AS tab, conname, pg_get_constraintdef(oid) FROM pg_constraint
     WHERE connamespace = 'zoo'::regnamespace AND contype IN ('p', 'u', 'f') ORDER BY 1::text, 2;
