@@ -72,6 +72,21 @@ doctor_finds_nothing() {
     [[ -z $found ]] || { echo "$found" && return 1; }
 }
 
+# The table of README.md has every row of the catalogue, each test that it names is there, and each rule.
+table_is_true() {
+    local id where file status=0
+    (($(grep -c '^| [A-Z][0-9]* |' "$HERE/README.md") == 154)) || { echo "not 154 rows" && status=1; }
+    while IFS='|' read -r _ id _ _ where _; do
+        id=${id// /} file=${where%%;*} && file=${file# } && file=${file% }
+        if [[ $file == *.sql || $file == *.sh ]]; then
+            grep -qw "$id" "$HERE/$file" 2>/dev/null || grep -q . "$ROOT/$file" 2>/dev/null || { echo "$file has no attack $id" && status=1; }
+        elif [[ $file =~ ^[a-z]+_[a-z_]+$ ]]; then
+            grep -q "$file" "$ROOT"/sql/install/87-check-*.sql || { echo "no rule $file for $id" && status=1; }
+        fi
+    done < <(grep '^| [A-Z][0-9]* |' "$HERE/README.md")
+    return "$status"
+}
+
 # Whether this build of the module has the guards that guard_*.sql are about.
 has_guards() { [[ -n $(admin -c "SELECT current_setting('tenancy.guard', true)") ]]; }
 
@@ -84,6 +99,7 @@ inside_cluster() {
     make_world protected
     make_world textbook
     ! has_guards || { FAMILIES+=(guard_utility) && LEAKS+=("$HERE/guard_leaks.txt"); }
+    try "README.md tells of every row of the catalogue what is tested where" table_is_true
     try "the doctor finds nothing in the protected world" doctor_finds_nothing
     for family in "${FAMILIES[@]}"; do
         attack protected "$family" >"$WORK/$family.out" || true
