@@ -74,6 +74,15 @@ expected_pairs() {
     return "$status"
 }
 
+# The zoo of test/sql/check_isolation.sql has something for each rule to find.
+rules_documented() {
+    local rule status=0
+    while read -r rule; do
+        grep -qF "\`$rule\`" docs/sql-reference.md || { echo "docs/sql-reference.md does not explain $rule" && status=1; }
+    done < <(sed -nE 's/^ ([a-z_]+) +\| (critical|high|medium|low|info) .*/\1/p' test/expected/check_isolation.out | sort -u)
+    return "$status"
+}
+
 main() {
     try "core knows no PostgreSQL" nowhere '# *include.*(postgres\.h|"pg/)|\b(ereport|elog|palloc)\b *\(' files extension/core
     try "core compiles with no PostgreSQL on the include path" core_alone
@@ -87,6 +96,7 @@ main() {
     try "all source text is ASCII" ascii_only
     try "no path of a developer's machine" nowhere '(^|[^A-Za-z0-9_.-])/(home|Users|work|root)/[A-Za-z0-9._-]+' first_party
     try "every regression test has its expected output and the other way round" expected_pairs
+    try "every rule of check_isolation() is documented" rules_documented
     try "nothing is left to do" nowhere '\b(TODO|FIXME|XXX)\b' rest_of_first_party
     summary layers
 }

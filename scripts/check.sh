@@ -15,6 +15,8 @@ SUITES=(
     "regress     | test/run/pg-regress.sh regress"
     "isolation   | test/run/pg-regress.sh isolation"
     "dump        | test/run/dump.sh"
+    "doctor      | test/run/doctor.sh"
+    "attack      | test/attack/run.sh"
     "demo        | scripts/demo.sh"
     "readme      | test/readme/run.sh"
     "unit        | test/run/unit.sh unit"

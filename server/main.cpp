@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config.hpp"
+#include "doctor.hpp"
 #include "serve.hpp"
 
 #ifndef TENANCYD_VERSION
@@ -23,6 +24,9 @@ constexpr const char *kUsage =
     "\n"
     "  tenancyd serve --config FILE    serve until SIGTERM or SIGINT\n"
     "  tenancyd check-config FILE      check a configuration file and exit (also --check-config)\n"
+    "  tenancyd doctor [--json] [--min-severity LEVEL] [--database-url URL | FILE]\n"
+    "                                  print every way around the wall; status 0 none, 1 some, 2 "
+    "cannot tell\n"
     "  tenancyd --version              print the version\n"
     "  tenancyd --help                 print this text\n"
     "\n"
@@ -72,6 +76,8 @@ int run(const std::vector<std::string_view> &words) {
     if (command == "check-config" || command == "--check-config")
         return words.size() == 2 ? check_config(std::string(words[1]))
                                  : usage_error("check-config needs the name of one file");
+    if (command == "doctor")
+        return tenancy::server::doctor({words.begin() + 1, words.end()});
     if (command == "serve") {
         if (words.size() == 3 && (words[1] == "--config" || words[1] == "-c"))
             return serve(std::string(words[2]));

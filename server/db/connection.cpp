@@ -68,6 +68,13 @@ bool is_stale_plan(const Error &error) {
            (error.sqlstate == "0A000" && error.message.find("cached plan") != std::string::npos);
 }
 
+// libpq quotes what it cannot read in a connection string, and that may be the password.
+bool can_be_read(const Secret &url) {
+    PQconninfoOption *const options = PQconninfoParse(url.reveal().c_str(), nullptr);
+    PQconninfoFree(options);
+    return options != nullptr;
+}
+
 } // namespace
 
 struct Connection::Impl {
@@ -187,6 +194,12 @@ Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Connection::~Connection() = default;
 
 std::unique_ptr<Connection> Connection::open(const ConnectionSettings &settings) {
+    if (!can_be_read(settings.url)) {
+        log_event(LogLevel::error, "database_connect_failed",
+                  {log_text("reason", "the database URL cannot be read; it looks like "
+                                      "postgresql://user:password@host:5432/database")});
+        return nullptr;
+    }
     const std::string timeout = std::to_string(settings.connect_timeout.count());
     // Earlier keys are overridden by the URL, which expands in place of "dbname".
     const std::array<const char *, 6> keys = {"connect_timeout", "fallback_application_name",

@@ -19,7 +19,8 @@ enum class Statement : std::size_t {
     listen,
     claim_alert,
     alert_delivered,
-    shared_rate
+    shared_rate,
+    doctor
 };
 
 struct StatementText {
@@ -27,7 +28,7 @@ struct StatementText {
     const char *sql;
 };
 
-inline constexpr std::array<StatementText, 12> kStatements = {{
+inline constexpr std::array<StatementText, 13> kStatements = {{
     {"tenancyd_call", "SELECT status, headers, body, tenant_id, subject, counted"
                       " FROM agent.call($1::pg_catalog.text, $2::pg_catalog.text, "
                       "$3::pg_catalog.jsonb, $4::pg_catalog.jsonb)"},
@@ -50,6 +51,7 @@ inline constexpr std::array<StatementText, 12> kStatements = {{
      "SELECT tenancy.alert_delivered($1::pg_catalog.text, $2::pg_catalog.uuid)"},
     {"tenancyd_shared_rate", "SELECT agent.shared_rate($1::pg_catalog.text, $2::pg_catalog.text, "
                              "$3::pg_catalog.jsonb)"},
+    {"tenancyd_doctor", "SELECT rule, severity, object, why, fix FROM tenancy.check_isolation()"},
 }};
 
 inline const StatementText &statement_text(Statement statement) {

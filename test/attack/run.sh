@@ -1,0 +1,125 @@
+#!/usr/bin/env bash
+# run.sh: the attack suite. Runs each family of attacks (*.sql here) as the application's role with a token of
+# one tenant, in two databases: "protected", where every attack must be stopped, and "textbook", the same tables
+# without our protection, where the attacks that leaks.txt lists must get through: a test that cannot fail proves
+# nothing. Then what takes more than one session, the two worlds, and sqlsmith. The last line is
+# "attack: N passed, N failed".
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "$0")/../../scripts/lib.sh"
+# shellcheck source=test/run/suite.sh
+source "$ROOT/test/run/suite.sh"
+
+HERE=$ROOT/test/attack
+# shellcheck source=test/attack/sessions.sh
+source "$HERE/sessions.sh"
+# shellcheck source=test/attack/guard_sessions.sh
+source "$HERE/guard_sessions.sh"
+# shellcheck source=test/attack/two_worlds.sh
+source "$HERE/two_worlds.sh"
+# shellcheck source=test/attack/sqlsmith.sh
+source "$HERE/sqlsmith.sh"
+
+FAMILIES=(a_context n_names p_privileges q_evaluation s_statistics u_constraints x_sabotage)
+LEAKS=("$HERE/leaks.txt")
+
+admin() { psql -qXAt -v ON_ERROR_STOP=1 "$@"; }
+as_app() { psql -qXAt -U attack_app "$@"; }
+issuer() { "$ROOT/test/tools/issuer.sh" "$@"; }
+
+make_tokens() {
+    TOKEN_ACME=$(issuer token acme mallory)
+    TOKEN_GLOBEX=$(issuer token globex carol)
+    TOKENS=(-v "token_acme=$TOKEN_ACME" -v "token_globex=$TOKEN_GLOBEX" -v "token_expired=$(issuer forged expired)" -v "forged_token=$(issuer forged tampered)")
+}
+
+# make_world NAME: database attack_NAME.
+make_world() {
+    admin -c "CREATE DATABASE attack_$1"
+    admin -d "attack_$1" -v world="$1" -v jwks="$(issuer jwks)" -f "$HERE/world.sql" >"$WORK/world.$1" 2>&1 ||
+        { cat "$WORK/world.$1" && die "the world attack_$1 could not be made"; }
+}
+
+# attack WORLD FAMILY: its lines, "ok - ..." or "not ok - ..."; anything else that psql says counts as a failure.
+attack() {
+    as_app -d "attack_$1" "${TOKENS[@]}" -f "$HERE/$2.sql" 2>&1 | sed -E '/^(not )?ok - /!s/^/not ok - unexpected: /'
+}
+
+count_lines() {
+    local line
+    while IFS= read -r line; do
+        case $line in
+            ok\ -\ *) PASSED=$((PASSED + 1)) && echo "ok      ${line#ok - }" ;;
+            *) FAILED=$((FAILED + 1)) && echo "FAILED  ${line#not ok - }" ;;
+        esac
+    done
+}
+
+# The rows of the catalogue that get through, by their ids.
+leaking_rows() { sed -nE 's/^not ok - (([A-Z][0-9]+ )+).*/\1/p' | tr ' ' '\n' | sort -uV | sed '/^$/d'; }
+
+textbook_leaks() {
+    local family
+    for family in "${FAMILIES[@]}"; do attack textbook "$family"; done >"$WORK/textbook.out"
+    leaking_rows <"$WORK/textbook.out" >"$WORK/leaks"
+    diff <(sed '/^#/d' "${LEAKS[@]}" | sort -uV) "$WORK/leaks"
+}
+
+# The view of the owner was made on purpose, for P1.
+doctor_finds_nothing() {
+    local found
+    found=$(admin -d attack_protected -c "SELECT rule, severity, object FROM tenancy.check_isolation() WHERE severity <> 'info' AND object <> 'shop.rich'")
+    [[ -z $found ]] || { echo "$found" && return 1; }
+}
+
+# The table of README.md has every row of the catalogue, each test that it names is there, and each rule.
+table_is_true() {
+    local id where file status=0
+    (($(grep -c '^| [A-Z][0-9]* |' "$HERE/README.md") == 154)) || { echo "not 154 rows" && status=1; }
+    while IFS='|' read -r _ id _ _ where _; do
+        id=${id// /} file=${where%%;*} && file=${file# } && file=${file% }
+        if [[ $file == *.sql || $file == *.sh ]]; then
+            grep -qw "$id" "$HERE/$file" 2>/dev/null || grep -q . "$ROOT/$file" 2>/dev/null || { echo "$file has no attack $id" && status=1; }
+        elif [[ $file =~ ^[a-z]+_[a-z_]+$ ]]; then
+            grep -q "$file" "$ROOT"/sql/install/87-check-*.sql || { echo "no rule $file for $id" && status=1; }
+        fi
+    done < <(grep '^| [A-Z][0-9]* |' "$HERE/README.md")
+    return "$status"
+}
+
+# Whether this build of the module has the guards that guard_*.sql are about.
+has_guards() { [[ -n $(admin -c "SELECT current_setting('tenancy.guard', true)") ]]; }
+
+inside_cluster() {
+    local family
+    WORK=$(mktemp -d)
+    trap 'rm -rf "$WORK"' EXIT
+    export TENANCY_TEST_KEYS=$WORK/keys
+    make_tokens
+    make_world protected
+    make_world textbook
+    ! has_guards || { FAMILIES+=(guard_utility) && LEAKS+=("$HERE/guard_leaks.txt"); }
+    try "README.md tells of every row of the catalogue what is tested where" table_is_true
+    try "the doctor finds nothing in the protected world" doctor_finds_nothing
+    for family in "${FAMILIES[@]}"; do
+        attack protected "$family" >"$WORK/$family.out" || true
+        count_lines <"$WORK/$family.out"
+        try "$family had attacks to run" test -s "$WORK/$family.out"
+    done
+    try "without the protection exactly the rows of leaks.txt get through" textbook_leaks
+    attack_sessions
+    attack_two_worlds
+    attack_sqlsmith
+    ! has_guards || attack_guard_sessions
+    summary attack
+}
+
+main() {
+    if [[ ${1:-} == inside ]]; then
+        inside_cluster
+    else
+        "$ROOT/scripts/with-cluster.sh" "$HERE/run.sh" inside
+    fi
+}
+
+main "$@"

@@ -1,0 +1,59 @@
+# shellcheck shell=bash
+# sqlsmith (Debian package sqlsmith) as the application's role with a tenant of the session: random queries over
+# everything that the role can name. The server must not crash, the other tenant's canary must not appear, and its
+# rows must stay as they were. Sourced by run.sh.
+
+SMITH_QUERIES=4000
+SMITH_SECONDS=20 # for each of the two runs
+
+smith_target() { echo "host=$PGHOST port=$PGPORT dbname=attack_protected user=attack_app"; }
+
+# Always the same queries of sqlsmith's own version: the seed is fixed.
+make_smith_queries() {
+    sqlsmith --dry-run --seed=20 --max-queries="$SMITH_QUERIES" --target="$(smith_target)" >"$WORK/smith.sql" 2>"$WORK/smith.err" ||
+        { tail -n 5 "$WORK/smith.err" && return 1; }
+    (($(grep -c ';$' "$WORK/smith.sql") > SMITH_QUERIES / 2))
+}
+
+# run_smith ROLE: its answers; a query that takes long is left.
+run_smith() {
+    { timeout "$SMITH_SECONDS" psql -qXAt -U "$1" -d attack_protected -v token="$TOKEN_ACME" -f - 2>&1 || true; } < <(
+        echo "SET statement_timeout = '300ms'; SET tenancy.token = :'token';"
+        cat "$WORK/smith.sql"
+        echo '\echo the end'
+    )
+}
+
+theirs() {
+    admin -d attack_protected -c "SELECT md5(string_agg(a::text, '' ORDER BY id)) FROM shop.accounts a WHERE tenant_id = 'globex'" \
+        -c "SELECT md5(string_agg(f::text, '' ORDER BY feedback_id)) FROM agent.feedback f WHERE tenant_id = 'globex'" \
+        -c "SELECT count(*) FROM agent.sessions WHERE tenant_id = 'globex'"
+}
+
+no_crash() {
+    ! tail -c "+$((LOG_START + 1))" "$CLUSTER_LOG" | grep -aE 'terminated by signal|PANIC|TRAP:|crash'
+}
+no_canary() {
+    ! grep -a CANARY "$WORK/smith.out" && ! tail -c "+$((LOG_START + 1))" "$CLUSTER_LOG" | grep -a CANARY
+}
+canary_would_show() {
+    run_smith attack_bypass >"$WORK/smith.bypass"
+    grep -qa CANARY "$WORK/smith.bypass"
+}
+rows_came() { (($(grep -acvE 'ERROR|LINE|\^|HINT|DETAIL|CONTEXT|QUERY|^$' "$WORK/smith.out") > 200)); }
+
+attack_sqlsmith() {
+    local before
+    admin -d postgres -c "ALTER ROLE attack_app SET tenancy.context_scope = 'session'" \
+        -c "CREATE ROLE attack_bypass LOGIN BYPASSRLS IN ROLE attack_app" -c "ALTER ROLE attack_bypass SET tenancy.context_scope = 'session'"
+    before=$(theirs)
+    LOG_START=$(stat -c %s "$CLUSTER_LOG")
+    try "sqlsmith makes queries" make_smith_queries
+    run_smith attack_app >"$WORK/smith.out"
+    try "sqlsmith: the server does not crash" no_crash
+    try "sqlsmith: rows came back" rows_came
+    try "sqlsmith: no canary of the other tenant in answers or log" no_canary
+    try "sqlsmith: the other tenant's rows are what they were" equals_before "$before"
+    try "sqlsmith: a role that bypasses row security would have seen it" canary_would_show
+}
+equals_before() { [[ $(theirs) == "$1" ]]; }

@@ -1,0 +1,86 @@
+-- check_isolation() finds each kind of hole, and the statement it gives closes it. In a database of its own,
+-- as the fixes revoke from PUBLIC what other tests use.
+\getenv test_dir PG_ABS_SRCDIR
+\set setup :test_dir '/sql/include/setup.psql'
+\set QUIET on
+SET client_min_messages = warning;
+DROP DATABASE IF EXISTS regress_doctor;
+CREATE DATABASE regress_doctor;
+\c regress_doctor
+CREATE EXTENSION pg_tenancy;
+\i :setup
+\set findings 'SELECT rule, severity, object FROM tenancy.check_isolation() WHERE rule !~ \'(trust|server_outdated)$\''
+\set fixes 'SELECT fix FROM tenancy.check_isolation() WHERE fix !~ \'^--\''
+SET client_min_messages = warning;
+
+-- a new installation has no hole of its own, only what PostgreSQL gives to everybody
+:findings;
+\set ECHO none
+\set QUIET on
+:fixes \gexec
+\set QUIET off
+\set ECHO all
+:findings;
+-- and the application still works
+\c - regress_app
+SELECT status FROM agent.create_session(:'token_acme_alice', '{"session_id": "s"}');
+SELECT status FROM agent.begin_turn(:'token_acme_alice', '{"session_id": "s", "messages": [{"role": "user", "content": "x"}]}');
+\c - :admin
+
+-- every rule has something to find
+\set QUIET on
+\set ECHO none
+\set zoo :test_dir '/sql/include/zoo.psql'
+\i :zoo
+\set QUIET off
+\set ECHO all
+\c - :admin
+SET client_min_messages = warning;
+:findings AND severity <> 'info';
+:findings AND severity = 'info';
+SELECT count(*) > 0 AS quoted FROM tenancy.isolation_findings WHERE fix LIKE '%zoo."Odd name"%';
+SELECT count(*) AS secrets_shown FROM tenancy.check_isolation() f WHERE f::text LIKE '%hunter2%';
+
+-- the fixes close them; some wait for others
+\set ECHO none
+\set QUIET on
+:fixes \gexec
+:fixes \gexec
+:fixes \gexec
+\set QUIET off
+\set ECHO all
+-- what remains needs a person
+SELECT rule, severity, object, fix FROM tenancy.check_isolation() WHERE rule !~ '(trust|server_outdated)$';
+-- keys and references were rewritten
+SELECT conrelid::regclass AS tab, conname, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE connamespace = 'zoo'::regnamespace AND contype IN ('p', 'u', 'f') ORDER BY 1::text, 2;
+
+-- it is for administrators, and finds nothing else because of somebody's temporary objects
+\c - regress_app
+SELECT * FROM tenancy.check_isolation();
+SELECT * FROM tenancy.isolation_findings;
+\c - :admin
+SELECT count(*) AS before FROM tenancy.check_isolation() \gset
+CREATE TEMP TABLE pg_class (LIKE pg_catalog.pg_class);
+CREATE TEMP TABLE pg_policy (LIKE pg_catalog.pg_policy);
+SET search_path = pg_temp, pg_catalog;
+SELECT count(*) = :before AS not_misled FROM tenancy.check_isolation();
+RESET search_path;
+
+-- a thousand tables take half a second; the test is for what grows faster than their number
+\set QUIET on
+SELECT format('CREATE TABLE zoo.many_%1$s (tenant_id text COLLATE "C" NOT NULL DEFAULT tenancy.current_tenant(), id int, PRIMARY KEY (tenant_id, id)); '
+    'ALTER TABLE zoo.many_%1$s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; CREATE POLICY tenant_rows ON zoo.many_%1$s USING (true); '
+    'CREATE POLICY tenant_wall ON zoo.many_%1$s AS RESTRICTIVE USING (tenant_id = (SELECT tenancy.current_tenant()))', n) FROM generate_series(1, 1000) n
+\set ECHO none
+\gexec
+\set QUIET off
+\set ECHO all
+SELECT clock_timestamp() AS start \gset
+SELECT count(*) AS of_many FROM tenancy.check_isolation() WHERE object LIKE '%many%';
+SELECT CASE WHEN clock_timestamp() - :'start' < interval '5 seconds' THEN 'in time' ELSE (clock_timestamp() - :'start')::text END AS took;
+
+\c contrib_regression
+SET client_min_messages = warning;
+DROP DATABASE regress_doctor;
+DROP ROLE regress_zoo_app, regress_zoo_group, regress_zoo_owner, regress_zoo_backup, regress_zoo_developer;
