@@ -70,6 +70,7 @@ Verified make_verified(const Issuer &issuer, const TrustedKey &key, const Window
                        Claims claims, std::string tenant) {
     Verified verified;
     verified.issuer = &issuer;
+    verified.key = &key;
     verified.tenant_claim = std::move(tenant);
     verified.subject = std::move(claims.subject).value_or("");
     verified.token_id = std::move(claims.token_id).value_or("");

@@ -19,7 +19,8 @@ inline constexpr std::size_t kMaxTokenBytes = 16384;
 /// A verdict. Times are Unix microseconds with leeway, key validity and maximum age already
 /// applied: the verdict may be used again while not_before_us <= now < expires_us.
 struct Verified {
-    const Issuer *issuer = nullptr; // points into the IssuerSet
+    const Issuer *issuer = nullptr;  // points into the IssuerSet
+    const TrustedKey *key = nullptr; // that verified; points into `issuer`
     std::string tenant_claim;       // passed check_claim_value
     std::string subject;            // sub, "" when absent
     std::string token_id;           // jti, "" when absent
