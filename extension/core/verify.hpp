@@ -21,10 +21,10 @@ inline constexpr std::size_t kMaxTokenBytes = 16384;
 struct Verified {
     const Issuer *issuer = nullptr;  // points into the IssuerSet
     const TrustedKey *key = nullptr; // that verified; points into `issuer`
-    std::string tenant_claim;       // passed check_claim_value
-    std::string subject;            // sub, "" when absent
-    std::string token_id;           // jti, "" when absent
-    std::string key_id;             // kid of the key that verified, "" when that key has none
+    std::string tenant_claim;        // passed check_claim_value
+    std::string subject;             // sub, "" when absent
+    std::string token_id;            // jti, "" when absent
+    std::string key_id;              // kid of the key that verified, "" when that key has none
     std::int64_t not_before_us = 0;
     std::int64_t expires_us = 0;
     std::int64_t issued_at_us = 0; // iat without leeway; INT64_MIN when absent

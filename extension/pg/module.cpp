@@ -3,6 +3,7 @@
 #include "pg/ledger_lock.hpp"
 #include "pg/pending.hpp"
 #include "pg/planner_stats.hpp"
+#include "pg/refusal_log.hpp"
 #include "pg/registry.hpp"
 #include "pg/request.hpp"
 #include "pg/shared_memory.hpp"
@@ -28,6 +29,7 @@ void _PG_init() { // NOLINT
     tenancy::pg::define_token_settings();
     tenancy::pg::define_request_settings();
     tenancy::pg::shared_memory_reserve();
+    tenancy::pg::refusal_log_install();
     MarkGUCPrefixReserved("tenancy");
     tenancy::pg::planner_stats_install();
     tenancy::pg::ledger_lock_initialize();

@@ -98,8 +98,8 @@ void add_key(FieldText &fields, const KeyRow &key) {
     fields.add(key.valid_until_us);
 }
 
-// What tenancy.keys calls the key too (sql/install/29-key-view.sql): none of the parts has a line
-// break in it.
+// What tenancy.keys calls the key too (sql/install/29-token-stats.sql): none of the parts has a
+// line break in it.
 core::Result<core::Sha256> identity_of(const core::Crypto &crypto, const KeyRow &key) {
     return crypto.sha256(std::string(key.issuer) + '\n' + key.kid + '\n' + key.thumbprint);
 }

@@ -4,6 +4,9 @@
 
 #include "core/verify.hpp"
 #include "pg/boundary.hpp"
+#include "pg/key_uses.hpp"
+#include "pg/proof_cache.hpp"
+#include "pg/token_stats.hpp"
 
 #include <cstring>
 #include <limits>
@@ -76,17 +79,26 @@ core::Code judge_standing(Verdict &verdict, uint64 generation) {
     return core::Code::ok;
 }
 
-// A proof made before by this backend and still good under the issuers and keys of now, or a new
-// one.
-core::Code find_proof(Proof &proof, const Verdict *known, const char *token, std::int64_t now_us) {
-    if (known != nullptr && registry_find_fingerprint(known->proof.fingerprint) != nullptr) {
-        proof = known->proof;
+// Whether the proof would be made again now: by the clock, and by the issuers and keys as this
+// backend knows them.
+bool proof_counts(const Proof &proof, std::int64_t now_us) {
+    return proof_is_in_time(proof, now_us) &&
+           registry_find_fingerprint(proof.fingerprint) != nullptr;
+}
+
+// Another backend's proof, or a new one.
+core::Code find_or_make_proof(Proof &proof, const core::Sha256 &digest, const char *token,
+                              std::int64_t now_us) {
+    if (proof_cache_find(proof, digest, now_us) && proof_counts(proof, now_us)) {
+        token_stats_count(TokenEvent::shared_hit);
         return core::Code::ok;
     }
     const auto outcome = boundary::run([&] { return prove(token, now_us); });
     if (!outcome.ok)
         return outcome.code;
     proof = outcome.value;
+    proof_cache_store(digest, proof, now_us);
+    token_stats_count(TokenEvent::verified);
     return core::Code::ok;
 }
 
@@ -99,17 +111,22 @@ core::Code verify_token(Verdict &verdict, const char *token, uint64 generation,
     const auto digest = boundary::run([&] { return registry_crypto().sha256(token); });
     if (!digest.ok)
         return digest.code;
-    const Verdict *known = verdict_cache_find(digest.value, now_us);
-    if (known != nullptr && known->generation == generation) {
+    if (const Verdict *known = verdict_cache_find(digest.value, now_us);
+        known != nullptr && proof_counts(known->proof, now_us)) {
+        token_stats_count(TokenEvent::local_hit);
         verdict = *known;
-        return core::Code::ok;
+    } else if (const core::Code why =
+                   find_or_make_proof(verdict.proof, digest.value, token, now_us);
+               why != core::Code::ok) {
+        return why;
     }
-    core::Code why = find_proof(verdict.proof, known, token, now_us);
-    if (why == core::Code::ok)
-        why = judge_standing(verdict, generation);
-    if (why == core::Code::ok)
+    if (verdict.generation != generation) {
+        if (const core::Code why = judge_standing(verdict, generation); why != core::Code::ok)
+            return why;
         verdict_cache_store(digest.value, verdict, now_us);
-    return why;
+    }
+    use_count(UseKind::key, verdict.proof.key, now_us);
+    return core::Code::ok;
 }
 
 } // namespace tenancy::pg

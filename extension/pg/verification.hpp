@@ -9,8 +9,9 @@
 
 namespace tenancy::pg {
 
-// Judges the token and fills in `verdict`; any other code than `ok` is the reason of a refusal.
-// `generation` is what registry_refresh() just returned. May ereport() (out of memory, I/O).
+// Judges the token and fills in `verdict`, which comes in as zeros; any other code than `ok` is the
+// reason of a refusal. `generation` is what registry_refresh() just returned. May ereport() (out of
+// memory, I/O).
 core::Code verify_token(Verdict &verdict, const char *token, uint64 generation,
                         std::int64_t now_us);
 
