@@ -49,6 +49,15 @@ openssl_verify() {
         awk -F: '/^\+F[24]:/ { per_second = $NF } END { printf "%.3f", 1e6 / per_second }'
 }
 
+# garbage: what refusals cost in the core alone, beside the verification of a good token.
+garbage() {
+    local program
+    program=build/bench/garbage
+    mkdir -p "${program%/*}"
+    g++ -O2 -std=c++20 -Iextension -Itest/unit test/bench/garbage.cpp test/unit/signer.cpp extension/core/*.cpp -lcrypto -o "$program"
+    "$program"
+}
+
 report() { printf '%-44s %9.3f us' "$1" "$2"; [[ $# -lt 3 ]] || awk -v a="$2" -v b="$3" 'BEGIN { printf "   %.2f x openssl speed (%.1f us)", a / b, b }'; echo; }
 
 main() {
@@ -72,6 +81,7 @@ main() {
     report "current_tenant(), in one statement" "$(microseconds \
         "SELECT count(tenancy.current_tenant()) FROM generate_series(1, $REPEATS)" $REPEATS)"
     report "an empty loop, for comparison" "$(microseconds "SELECT count(n) FROM generate_series(1, $REPEATS) n" $REPEATS)"
+    garbage
 }
 
 main
