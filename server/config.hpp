@@ -67,6 +67,17 @@ struct MetricsConfig {
     Secret token; // demanded as a bearer token when set
 };
 
+/// Used by `sync-keys` alone.
+struct KeySyncConfig {
+    std::optional<Secret> database_url; // of a role with tenancy.grant_key_sync()
+    std::chrono::seconds refresh{300};
+    std::chrono::seconds cooldown{30};
+    std::chrono::seconds retire_grace{0};
+    std::chrono::seconds timeout{10};
+    std::string ca_file;
+    MetricsConfig metrics;
+};
+
 /// The blocks below are checked here and written to the database by an administrator's command;
 /// `serve` never applies them.
 struct RateLimitConfig {
@@ -126,6 +137,7 @@ struct Config {
     LimitsConfig limits;
     MetricsConfig metrics;
     TenancyConfig tenancy;
+    KeySyncConfig key_sync;
     std::map<std::string, PriceConfig> prices; // "" is the default price
     LogLevel log_level = LogLevel::info;
     std::vector<std::string> warnings; // "file:line: key: ..." for keys that have no effect here

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config.hpp"
+#include "keys/key_sync.hpp"
 #include "serve.hpp"
 
 #ifndef TENANCYD_VERSION
@@ -22,6 +23,9 @@ constexpr const char *kUsage =
     "tenancyd - HTTP server of pg_tenancy\n"
     "\n"
     "  tenancyd serve --config FILE    serve until SIGTERM or SIGINT\n"
+    "  tenancyd sync-keys --config FILE [--once]\n"
+    "                                  keep the issuers' signing keys current, in a role of its "
+    "own\n"
     "  tenancyd check-config FILE      check a configuration file and exit (also --check-config)\n"
     "  tenancyd --version              print the version\n"
     "  tenancyd --help                 print this text\n"
@@ -59,6 +63,11 @@ int serve(const std::string &file) {
     return report(loaded) ? tenancy::server::serve(loaded.config) : 1;
 }
 
+int sync_keys(const std::string &file, bool once) {
+    const LoadedConfig loaded = tenancy::server::load_config_file(file);
+    return report(loaded) ? tenancy::server::keys::sync_keys(loaded.config, once) : 1;
+}
+
 int run(const std::vector<std::string_view> &words) {
     const std::string_view command = words.empty() ? "--help" : words.front();
     if (command == "--help" || command == "-h" || command == "help") {
@@ -76,6 +85,12 @@ int run(const std::vector<std::string_view> &words) {
         if (words.size() == 3 && (words[1] == "--config" || words[1] == "-c"))
             return serve(std::string(words[2]));
         return usage_error("serve needs --config FILE");
+    }
+    if (command == "sync-keys") {
+        const bool once = words.back() == "--once";
+        if (words.size() == (once ? 4 : 3) && (words[1] == "--config" || words[1] == "-c"))
+            return sync_keys(std::string(words[2]), once);
+        return usage_error("sync-keys needs --config FILE, and may have --once");
     }
     return usage_error("unknown command \"" + std::string(command.substr(0, 40)) + "\"");
 }

@@ -87,7 +87,8 @@ int serve(const Config &config) {
         config.limits, [&](const Request &request) { return pipeline.handle(request); },
         [&] { metrics.count_shed_connection(); });
     add_gauges(metrics, server, database, turns);
-    const auto metrics_listener = make_metrics_listener(config.metrics, metrics);
+    const auto metrics_listener =
+        make_metrics_listener(config.metrics, [&metrics] { return metrics.text(); });
     if (metrics_listener)
         if (const auto problem = metrics_listener->start(config.metrics.host, config.metrics.port);
             !problem.empty())

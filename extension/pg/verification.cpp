@@ -79,6 +79,21 @@ core::Code judge_standing(Verdict &verdict, uint64 generation) {
     return core::Code::ok;
 }
 
+core::Result<core::Sha256> name_of_issuer(const char *token) {
+    const auto issuer = core::issuer_of(registry_issuers(), token);
+    if (!issuer)
+        return issuer.error();
+    return registry_crypto().sha256((*issuer)->policy.issuer);
+}
+
+// The issuer may have a new key. This transaction is about to fail, so no row and no NOTIFY could
+// say so: the key loader looks at this counter.
+void report_unknown_kid(const char *token, std::int64_t now_us) {
+    const auto name = boundary::run([&] { return name_of_issuer(token); });
+    if (name.ok)
+        use_count(UseKind::unknown_kid, name.value, now_us);
+}
+
 // Whether the proof would be made again now: by the clock, and by the issuers and keys as this
 // backend knows them.
 bool proof_counts(const Proof &proof, std::int64_t now_us) {
@@ -94,8 +109,11 @@ core::Code find_or_make_proof(Proof &proof, const core::Sha256 &digest, const ch
         return core::Code::ok;
     }
     const auto outcome = boundary::run([&] { return prove(token, now_us); });
-    if (!outcome.ok)
+    if (!outcome.ok) {
+        if (outcome.code == core::Code::kid_unknown)
+            report_unknown_kid(token, now_us);
         return outcome.code;
+    }
     proof = outcome.value;
     proof_cache_store(digest, proof, now_us);
     token_stats_count(TokenEvent::verified);

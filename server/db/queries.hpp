@@ -7,14 +7,25 @@
 
 namespace tenancy::server::db {
 
-enum class Statement : std::size_t { call, end_turn, sign_in, ready, meter, lock, sweep };
+enum class Statement : std::size_t {
+    call,
+    end_turn,
+    sign_in,
+    ready,
+    meter,
+    lock,
+    sweep,
+    key_lock,
+    key_state,
+    load_keys
+};
 
 struct StatementText {
     const char *name; // of the prepared statement
     const char *sql;
 };
 
-inline constexpr std::array<StatementText, 7> kStatements = {{
+inline constexpr std::array<StatementText, 10> kStatements = {{
     {"tenancyd_call", "SELECT status, headers, body, tenant_id, subject"
                       " FROM agent.call($1::pg_catalog.text, $2::pg_catalog.text, "
                       "$3::pg_catalog.jsonb, $4::pg_catalog.jsonb)"},
@@ -29,6 +40,10 @@ inline constexpr std::array<StatementText, 7> kStatements = {{
     {"tenancyd_meter", "SELECT agent.meter_turn($1::pg_catalog.text, $2::pg_catalog.int8)"},
     {"tenancyd_lock", "SELECT tenancy.instance_lock($1::pg_catalog.text)"},
     {"tenancyd_sweep", "SELECT agent.sweep_turns($1::pg_catalog.int4)"},
+    {"tenancyd_key_lock", "SELECT tenancy.key_sync_lock()"},
+    {"tenancyd_key_state", "SELECT issuer, unknown_kids FROM tenancy.key_sync_state()"},
+    {"tenancyd_load_keys", "SELECT kid, outcome FROM tenancy.load_jwks($1::pg_catalog.text, "
+                           "$2::pg_catalog.text, $3::pg_catalog.interval)"},
 }};
 
 inline const StatementText &statement_text(Statement statement) {
