@@ -216,6 +216,19 @@ void read_alerts(Section section, AlertsConfig &alerts, const StorageConfig &sto
                                      "are read by that role only.");
 }
 
+void read_key_sync(Section section, KeySyncConfig &sync, const Environment &environment) {
+    if (const auto url = section.text("database_url"); url && !url->empty())
+        sync.database_url = Secret(*url);
+    section.seconds("refresh_seconds", sync.refresh, 1, 86400);
+    section.seconds("cooldown_seconds", sync.cooldown, 1, 3600);
+    section.seconds("retire_grace_seconds", sync.retire_grace, 0, 604800);
+    section.seconds("timeout_seconds", sync.timeout, 1, 300);
+    take(section.text("ca_file"), sync.ca_file);
+    sync.metrics.port = 9465;
+    read_metrics(section.section("metrics"), sync.metrics, environment);
+    section.finish();
+}
+
 // Blocks whose stores are always on here: their keys are known, so one file serves both servers.
 void read_store_block(Section section, const std::vector<std::string> &more) {
     section.without_effect({"backend", "max_age_hours"});
@@ -252,6 +265,7 @@ void read_server(Section section, Config &config, const Environment &environment
                      {"sampling_rate", "fidelity", "exporter", "otel_endpoint", "service_name"});
     read_store_block(section.section("feedback"), {});
     read_tenancy(section.section("tenancy"), config.tenancy);
+    read_key_sync(section.section("key_sync"), config.key_sync, environment);
     section.without_effect({"files", "compaction", "permissions", "state_recovery", "event_sources",
                             "event_sink", "graph", "work_items"});
     section.finish();

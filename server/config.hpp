@@ -87,6 +87,17 @@ struct AlertsConfig {
     std::chrono::seconds timeout{10}; // for one delivery, from connecting to the answer
 };
 
+/// Used by `sync-keys` alone.
+struct KeySyncConfig {
+    std::optional<Secret> database_url; // of a role with tenancy.grant_key_sync()
+    std::chrono::seconds refresh{300};
+    std::chrono::seconds cooldown{30};
+    std::chrono::seconds retire_grace{0};
+    std::chrono::seconds timeout{10};
+    std::string ca_file;
+    MetricsConfig metrics;
+};
+
 /// The blocks below are checked here and written to the database by an administrator's command;
 /// `serve` never applies them.
 struct RateLimitConfig {
@@ -148,6 +159,7 @@ struct Config {
     MetricsConfig metrics;
     AlertsConfig alerts;
     TenancyConfig tenancy;
+    KeySyncConfig key_sync;
     std::map<std::string, PriceConfig> prices; // "" is the default price
     LogLevel log_level = LogLevel::info;
     std::vector<std::string> warnings; // "file:line: key: ..." for keys that have no effect here

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "keys/url.hpp"
+
 namespace tenancy::server {
 
 namespace {
@@ -38,8 +40,7 @@ void read_key_source(Section &section, IssuerConfig &issuer) {
         issuer.jwks_file = *file;
     if (!issuer.jwks_url.empty() && !issuer.jwks_file.empty())
         section.error("jwks_file", "and jwks_url are both given. Keep one of them.");
-    if (!issuer.jwks_url.empty() && issuer.jwks_url.rfind("https://", 0) != 0 &&
-        issuer.jwks_url.rfind("http://127.0.0.1", 0) != 0)
+    if (!issuer.jwks_url.empty() && !keys::parse_key_url(issuer.jwks_url))
         section.error("jwks_url",
                       "must start with https://: whoever can change the keys can become "
                       "any tenant.");

@@ -7,6 +7,7 @@
 
 #include "config.hpp"
 #include "doctor.hpp"
+#include "keys/key_sync.hpp"
 #include "serve.hpp"
 
 #ifndef TENANCYD_VERSION
@@ -23,6 +24,9 @@ constexpr const char *kUsage =
     "tenancyd - HTTP server of pg_tenancy\n"
     "\n"
     "  tenancyd serve --config FILE    serve until SIGTERM or SIGINT\n"
+    "  tenancyd sync-keys --config FILE [--once]\n"
+    "                                  keep the issuers' signing keys current, in a role of its "
+    "own\n"
     "  tenancyd check-config FILE      check a configuration file and exit (also --check-config)\n"
     "  tenancyd doctor [--json] [--min-severity LEVEL] [--database-url URL | FILE]\n"
     "                                  print every way around the wall; status 0 none, 1 some, 2 "
@@ -63,6 +67,11 @@ int serve(const std::string &file) {
     return report(loaded) ? tenancy::server::serve(loaded.config) : 1;
 }
 
+int sync_keys(const std::string &file, bool once) {
+    const LoadedConfig loaded = tenancy::server::load_config_file(file);
+    return report(loaded) ? tenancy::server::keys::sync_keys(loaded.config, once) : 1;
+}
+
 int run(const std::vector<std::string_view> &words) {
     const std::string_view command = words.empty() ? "--help" : words.front();
     if (command == "--help" || command == "-h" || command == "help") {
@@ -82,6 +91,12 @@ int run(const std::vector<std::string_view> &words) {
         if (words.size() == 3 && (words[1] == "--config" || words[1] == "-c"))
             return serve(std::string(words[2]));
         return usage_error("serve needs --config FILE");
+    }
+    if (command == "sync-keys") {
+        const bool once = words.back() == "--once";
+        if (words.size() == (once ? 4 : 3) && (words[1] == "--config" || words[1] == "-c"))
+            return sync_keys(std::string(words[2]), once);
+        return usage_error("sync-keys needs --config FILE, and may have --once");
     }
     return usage_error("unknown command \"" + std::string(command.substr(0, 40)) + "\"");
 }

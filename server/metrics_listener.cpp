@@ -1,5 +1,7 @@
 #include "metrics_listener.hpp"
 
+#include <utility>
+
 #include <openssl/crypto.h>
 
 #include "problem.hpp"
@@ -17,7 +19,7 @@ bool holds_token(const Request &request, const Secret &token) {
 
 } // namespace
 
-Response answer_metrics(const Secret &token, const Metrics &metrics, const Request &request) {
+Response answer_metrics(const Secret &token, const MetricsText &text, const Request &request) {
     if (request.path != "/metrics")
         return problem(Code::not_found);
     if (request.method != "GET" && request.method != "HEAD")
@@ -26,12 +28,11 @@ Response answer_metrics(const Secret &token, const Metrics &metrics, const Reque
         return problem(Code::no_token);
     Response response;
     response.headers.add("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-    response.body = metrics.text();
+    response.body = text();
     return response;
 }
 
-std::unique_ptr<HttpServer> make_metrics_listener(const MetricsConfig &config,
-                                                  const Metrics &metrics) {
+std::unique_ptr<HttpServer> make_metrics_listener(const MetricsConfig &config, MetricsText text) {
     if (!config.enabled)
         return nullptr;
     LimitsConfig limits;
@@ -42,8 +43,8 @@ std::unique_ptr<HttpServer> make_metrics_listener(const MetricsConfig &config,
     limits.keep_alive_timeout = std::chrono::seconds(2);
     return std::make_unique<HttpServer>(
         limits,
-        [token = config.token, &metrics](const Request &request) {
-            return answer_metrics(token, metrics, request);
+        [token = config.token, text = std::move(text)](const Request &request) {
+            return answer_metrics(token, text, request);
         },
         [] {});
 }

@@ -1,19 +1,22 @@
 // GET /metrics on a listener of its own, so that the API's address never serves it.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 
 #include "config.hpp"
 #include "http_server.hpp"
-#include "metrics.hpp"
 
 namespace tenancy::server {
 
-/// Null when metrics are switched off. `metrics` must outlive the result.
-std::unique_ptr<HttpServer> make_metrics_listener(const MetricsConfig &config,
-                                                  const Metrics &metrics);
+/// Makes the exposition that is served; called by the listener's threads.
+using MetricsText = std::function<std::string()>;
+
+/// Null when metrics are switched off.
+std::unique_ptr<HttpServer> make_metrics_listener(const MetricsConfig &config, MetricsText text);
 
 /// The answer to one request on that listener; `token` empty: nobody is asked for one.
-Response answer_metrics(const Secret &token, const Metrics &metrics, const Request &request);
+Response answer_metrics(const Secret &token, const MetricsText &text, const Request &request);
 
 } // namespace tenancy::server

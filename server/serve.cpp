@@ -101,7 +101,8 @@ int serve(const Config &config) {
         metrics.add_gauge("tenancyd_held_picodollars",
                           [&orphans] { return orphans->held_picodollars(); });
     }
-    const auto metrics_listener = make_metrics_listener(config.metrics, metrics);
+    const auto metrics_listener =
+        make_metrics_listener(config.metrics, [&metrics] { return metrics.text(); });
     if (metrics_listener)
         if (const auto problem = metrics_listener->start(config.metrics.host, config.metrics.port);
             !problem.empty())

@@ -25,8 +25,8 @@ constexpr std::array<std::uint8_t, 256> kValues = make_values();
 Result<std::string> base64url_decode(std::string_view text) {
     if (text.size() % 4 == 1)
         return Code::base64url_malformed;
-    std::string bytes;
-    bytes.reserve(text.size() / 4 * 3 + 2);
+    std::string bytes(text.size() * 6 / 8, '\0');
+    char *next = bytes.data();
     std::uint32_t pending = 0; // only its low `bits` bits are still to be written
     unsigned bits = 0;
     for (const char c : text) {
@@ -37,7 +37,7 @@ Result<std::string> base64url_decode(std::string_view text) {
         bits += 6;
         if (bits >= 8) {
             bits -= 8;
-            bytes.push_back(static_cast<char>(pending >> bits & 0xff));
+            *next++ = static_cast<char>(pending >> bits & 0xff);
         }
     }
     // Unused bits must be zero: otherwise one token has several spellings and a list of token

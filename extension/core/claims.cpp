@@ -2,6 +2,7 @@
 
 #include "core/json.hpp"
 #include "core/numeric_date.hpp"
+#include "core/skim.hpp"
 #include "core/tenant.hpp"
 #include "core/utf8.hpp"
 
@@ -34,6 +35,13 @@ Code take_time(std::optional<std::int64_t> &claim, const JsonValue &value, Code 
     return claim ? Code::ok : malformed;
 }
 
+// Providers write nbf 0 and iat 0 for "from ever" (RFC 7519 section 2 allows it); a token that ends
+// when time begins is no token.
+Code take_expiry(Claims &claims, const JsonValue &value) {
+    const Code why = take_time(claims.expires_us, value, Code::expiry_malformed);
+    return why == Code::ok && *claims.expires_us == 0 ? Code::expiry_malformed : why;
+}
+
 Code take_audience(Claims &claims, const JsonValue &value) {
     claims.audiences.emplace();
     if (value.is_string())
@@ -61,7 +69,7 @@ Code take_member(Claims &claims, std::string_view name, const JsonValue &value) 
     if (name == "jti")
         return take_name(claims.token_id, value, Code::token_id_malformed);
     if (name == "exp")
-        return take_time(claims.expires_us, value, Code::expiry_malformed);
+        return take_expiry(claims, value);
     if (name == "nbf")
         return take_time(claims.not_before_us, value, Code::not_before_malformed);
     if (name == "iat")
@@ -71,11 +79,12 @@ Code take_member(Claims &claims, std::string_view name, const JsonValue &value) 
     return Code::ok;
 }
 
-Code take(Claims &claims, const JsonPlace &place, const JsonValue &value) {
-    if (place.depth() <= kMaxClaimPathSegments) {
-        claims.values.push_back({std::string(place.encoded()), std::nullopt});
+Code take(Claims &claims, const ClaimPath &tenant_path, const JsonPlace &place,
+          const JsonValue &value) {
+    if (!claims.has_tenant && tenant_path.leads_to(place.encoded())) {
+        claims.has_tenant = true;
         if (value.is_string())
-            claims.values.back().text.emplace(value.text);
+            claims.tenant.emplace(value.text);
     }
     if (place.depth() == 1)
         return take_member(claims, place.name(0), value);
@@ -157,12 +166,26 @@ Result<Window> check_times(const IssuerPolicy &policy, const Claims &claims, std
 
 } // namespace
 
-Result<Claims> parse_claims(std::string_view json) {
+Result<std::string> claimed_issuer(std::string_view json) {
+    if (const auto quick = skim_member(json, "iss"))
+        return std::string(*quick);
+    std::optional<std::string> issuer;
+    const Code why = read_json_object(
+        json, kTokenJson, [&issuer](const JsonPlace &place, const JsonValue &value) {
+            return place.is_member("iss") ? take_string(issuer, value, Code::issuer_malformed)
+                                          : Code::ok;
+        });
+    if (why != Code::ok)
+        return why;
+    return issuer ? Result<std::string>(*std::move(issuer)) : Code::issuer_missing;
+}
+
+Result<Claims> parse_claims(std::string_view json, const ClaimPath &tenant_path) {
     Claims claims;
-    const Code why = read_json_object(json, kTokenJson,
-                                      [&claims](const JsonPlace &place, const JsonValue &value) {
-                                          return take(claims, place, value);
-                                      });
+    const Code why =
+        read_json_object(json, kTokenJson, [&](const JsonPlace &place, const JsonValue &value) {
+            return take(claims, tenant_path, place, value);
+        });
     if (why != Code::ok)
         return why;
     if (claims.audiences && claims.audiences->empty())
@@ -185,15 +208,12 @@ Result<Window> check_claims(const IssuerPolicy &policy, const Claims &claims, st
     return window;
 }
 
-Result<std::string> tenant_of(const IssuerPolicy &policy, const Claims &claims) {
-    for (const ClaimValue &value : claims.values) {
-        if (!policy.tenant_claim.leads_to(value.place))
-            continue;
-        if (!value.text || check_claim_value(*value.text) != Code::ok)
-            return Code::tenant_claim_malformed;
-        return *value.text;
-    }
-    return Code::tenant_claim_missing;
+Result<std::string> tenant_of(const Claims &claims) {
+    if (!claims.has_tenant)
+        return Code::tenant_claim_missing;
+    if (!claims.tenant || check_claim_value(*claims.tenant) != Code::ok)
+        return Code::tenant_claim_malformed;
+    return *claims.tenant;
 }
 
 } // namespace tenancy::core

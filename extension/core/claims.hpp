@@ -14,12 +14,6 @@
 
 namespace tenancy::core {
 
-/// One value of the claims and where it stands; any of them may turn out to be the tenant.
-struct ClaimValue {
-    std::string place; // JsonPlace::encoded()
-    std::optional<std::string> text;
-};
-
 struct Claims {
     std::optional<std::string> issuer;
     std::optional<std::string> subject;
@@ -31,7 +25,8 @@ struct Claims {
     std::optional<std::int64_t> issued_at_us;
     bool is_sender_constrained = false; // cnf (RFC 7800)
     bool is_other_kind = false;         // has claims of an ID token, a logout token or a DPoP proof
-    std::vector<ClaimValue> values;
+    bool has_tenant = false;            // there is a value at the tenant's path
+    std::optional<std::string> tenant;  // when it is a string
 };
 
 /// When a verdict on the claims holds: from_us <= now < until_us.
@@ -40,17 +35,22 @@ struct Window {
     std::int64_t until_us;
 };
 
-/// Parses the decoded payload. Registered claims must have their registered type, wherever they are
-/// not needed too; names are case-sensitive; others are ignored. Errors: json_*, *_malformed.
-Result<Claims> parse_claims(std::string_view json);
+/// The `iss` of a payload, good JSON or not: what it says decides which policy it is judged by, no
+/// more. Errors: issuer_missing, issuer_malformed, json_*.
+Result<std::string> claimed_issuer(std::string_view json);
+
+/// Parses the decoded payload, and takes the tenant from `tenant_path`. Registered claims must have
+/// their registered type, wherever they are not needed too; names are case-sensitive; others are
+/// ignored. Errors: json_*, *_malformed.
+Result<Claims> parse_claims(std::string_view json, const ClaimPath &tenant_path);
 
 /// Checks everything but issuer, key and tenant at `now_us`. RFC 7519 section 4.1: on or after exp
 /// is expired. Leeway is applied to every comparison with the clock. The result is where the same
 /// answer would be given again.
 Result<Window> check_claims(const IssuerPolicy &policy, const Claims &claims, std::int64_t now_us);
 
-/// The tenant's name, a string at exactly the policy's path.
+/// The tenant's name, a string at exactly the path that was given.
 /// Errors: tenant_claim_missing, tenant_claim_malformed.
-Result<std::string> tenant_of(const IssuerPolicy &policy, const Claims &claims);
+Result<std::string> tenant_of(const Claims &claims);
 
 } // namespace tenancy::core

@@ -46,6 +46,7 @@ constexpr std::array<Entry, kCodeCount> kEntries = {{
     {Code::header_b64, "header_b64", "The unencoded payload option is not for tokens."},
     {Code::header_zip, "header_zip", "Compressed tokens are not supported."},
     {Code::header_nested, "header_nested", "Tokens inside tokens are not supported."},
+    {Code::header_too_large, "header_too_large", "The header is longer than the limit."},
     {Code::type_malformed, "type_malformed", "The typ or cty of the header is not a string."},
     {Code::type_not_accepted, "type_not_accepted",
      "The typ of the header is missing or not the one this issuer must use."},

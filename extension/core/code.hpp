@@ -36,6 +36,7 @@ enum class Code : int {
     header_b64,
     header_zip,
     header_nested,
+    header_too_large,
     type_malformed,
     type_not_accepted,
     // Choice of the key.

@@ -2,6 +2,8 @@
 #include "core/json.hpp"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <limits>
 #include <utility>
 
@@ -27,9 +29,12 @@ void JsonPlace::enter_member(std::string_view name) {
 }
 
 void JsonPlace::enter_element(std::size_t index) {
+    constexpr std::size_t kMostDigits = 20;
+    std::array<char, kMostDigits> digits{};
+    const char *end = std::to_chars(digits.data(), digits.data() + kMostDigits, index).ptr;
     starts_.push_back(text_.size());
     text_.push_back(kIndex);
-    text_.append(std::to_string(index));
+    text_.append(digits.data(), static_cast<std::size_t>(end - digits.data()));
     text_.push_back('\0');
 }
 

@@ -52,12 +52,11 @@ std::optional<std::int64_t> real_us(std::string_view text) {
 
 std::optional<std::int64_t> numeric_date_us(const JsonValue &value) {
     std::optional<std::int64_t> us;
-    if (value.kind == JsonValue::Kind::integer && value.integer <= kLastSecond && value.integer > 0)
+    if (value.kind == JsonValue::Kind::integer && value.integer <= kLastSecond &&
+        value.integer >= 0)
         us = value.integer * kMicroseconds;
     else if (value.kind == JsonValue::Kind::real)
         us = real_us(value.text);
-    if (us && *us <= 0)
-        return std::nullopt;
     return us;
 }
 

@@ -12,7 +12,7 @@ namespace tenancy::core {
 
 /// Seconds since the epoch, as an integer or with fraction and exponent, to whole microseconds,
 /// rounded down and never through floating point: a token must not live longer than it says.
-/// Nothing for what is not a number, is not after the epoch, or is later than the year 9999.
+/// Nothing for what is not a number, is before the epoch, or is later than the year 9999.
 std::optional<std::int64_t> numeric_date_us(const JsonValue &value);
 
 } // namespace tenancy::core

@@ -4,9 +4,9 @@
 
 namespace tenancy::core {
 
-void IssuerSet::add(Issuer issuer) {
+const Issuer &IssuerSet::add(Issuer issuer) {
     std::string name = issuer.policy.issuer;
-    issuers_.insert_or_assign(std::move(name), std::move(issuer));
+    return issuers_.insert_or_assign(std::move(name), std::move(issuer)).first->second;
 }
 
 const Issuer *IssuerSet::find(std::string_view issuer) const {

@@ -3,6 +3,7 @@
 
 #include "core/pure.hpp"
 
+#include "core/bytes.hpp"
 #include "core/claim_path.hpp"
 #include "core/key.hpp"
 
@@ -54,18 +55,21 @@ struct TrustedKey {
     /// Unix microseconds; good while valid_from_us <= now < valid_until_us. No leeway here.
     std::int64_t valid_from_us = 0;
     std::int64_t valid_until_us = std::numeric_limits<std::int64_t>::max();
+    Sha256 identity{}; // for the caller's records; the core does not look at it
 };
 
 struct Issuer {
     IssuerPolicy policy;
     std::vector<TrustedKey> keys;
+    Sha256 fingerprint{}; // of policy and keys, for the caller's records
 };
 
 /// Issuers by their exact name. Pointers from find() stay good until that issuer is replaced.
 class IssuerSet {
 public:
-    /// Adds an issuer under policy.issuer; one of the same name is replaced whole.
-    void add(Issuer issuer);
+    /// Adds an issuer under policy.issuer; one of the same name is replaced whole. Returns it as it
+    /// is kept.
+    const Issuer &add(Issuer issuer);
 
     /// Null when unknown. Byte comparison: no normalization of any kind.
     const Issuer *find(std::string_view issuer) const;

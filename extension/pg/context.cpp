@@ -2,11 +2,9 @@
 
 #include "pg/context.hpp"
 
-#include "core/tenant.hpp"
-#include "core/verify.hpp"
-#include "pg/boundary.hpp"
 #include "pg/errors.hpp"
 #include "pg/token.hpp"
+#include "pg/verification.hpp"
 
 #include <cstring>
 
@@ -32,69 +30,18 @@ Verdict verified{};
 // rollback, so that an EXCEPTION block cannot bring an earlier tenant back.
 uint64 refused_assignment = 0;
 
-// What verify() found, copied out of C++ objects.
-struct Claims {
-    Verdict verdict; // all but tenant_id and generation
-    char tenant_claim[kMaxClaimBytes + 1];
-};
-
-// False when the text does not fit; the caller refuses then, nothing is ever cut.
-template <std::size_t N>
-bool copy_text(char (&to)[N], const std::string &from) {
-    if (from.size() >= N)
-        return false;
-    std::memcpy(to, from.c_str(), from.size() + 1);
-    return true;
-}
-
-core::Result<Claims> read_claims(std::string_view token, std::int64_t now_us) {
-    const auto result = core::verify(registry_crypto(), registry_issuers(), token, now_us);
-    if (!result)
-        return result.error();
-    Claims claims{};
-    claims.verdict.not_before_us = result->not_before_us;
-    claims.verdict.expires_us = result->expires_us;
-    claims.verdict.has_subject = !result->subject.empty();
-    if (!copy_text(claims.verdict.subject, result->subject) ||
-        !copy_text(claims.verdict.issuer, result->issuer->policy.issuer) ||
-        !copy_text(claims.tenant_claim, result->tenant_claim))
-        return core::Code::subject_malformed;
-    return claims;
-}
-
 [[noreturn]] void refuse(core::Code why) {
     refused_assignment = last_assignment();
     verified_assignment = 0;
     raise_refusal(why);
 }
 
-// Verifies from scratch: signature and claims by the core, then the tenant by the registry.
-Verdict verify_cold(const char *token, uint64 generation, std::int64_t now_us) {
-    auto outcome = boundary::run([&] { return read_claims(token, now_us); });
-    if (!outcome.ok)
-        refuse(outcome.code);
-    Claims &claims = outcome.value;
-    const TenantEntry tenant = registry_find_tenant(claims.verdict.issuer, claims.tenant_claim);
-    if (!tenant.known)
-        refuse(core::Code::tenant_unknown);
-    if (tenant.suspended)
-        refuse(core::Code::tenant_suspended);
-    claims.verdict.generation = generation;
-    claims.verdict.rates = tenant.rates;
-    strlcpy(claims.verdict.tenant_id, tenant.tenant_id, sizeof claims.verdict.tenant_id);
-    return claims.verdict;
-}
-
-Verdict verify_token(const char *token, uint64 generation, std::int64_t now_us) {
-    if (strnlen(token, core::kMaxTokenBytes + 1) > core::kMaxTokenBytes)
-        refuse(core::Code::token_too_large);
-    const auto digest = boundary::run([&] { return registry_crypto().sha256(token); });
-    if (!digest.ok)
-        refuse(digest.code);
-    if (const Verdict *known = verdict_cache_find(digest.value, generation, now_us))
-        return *known;
-    const Verdict verdict = verify_cold(token, generation, now_us);
-    verdict_cache_store(digest.value, verdict, now_us);
+// Judges the token; a refusal is raised.
+Verdict require_verdict(const char *token, uint64 generation, std::int64_t now_us) {
+    Verdict verdict{};
+    if (const core::Code why = verify_token(verdict, token, generation, now_us);
+        why != core::Code::ok)
+        refuse(why);
     return verdict;
 }
 
@@ -137,7 +84,7 @@ const Verdict *context_verify() {
     const std::int64_t now_us = wall_clock_us();
     if (verified_assignment != setting.assignment || now_us < verified_at_us ||
         !verdict_holds(verified, generation, now_us)) {
-        verified = verify_token(setting.token, generation, now_us);
+        verified = require_verdict(setting.token, generation, now_us);
         verified_assignment = setting.assignment;
     }
     keep_to_first_tenant(verified);

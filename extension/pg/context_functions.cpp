@@ -90,9 +90,9 @@ Datum pgt_current_tenant_or_null(PG_FUNCTION_ARGS) {
 
 Datum pgt_current_subject(PG_FUNCTION_ARGS) {
     const Verdict *verdict = context_verify();
-    if (verdict == nullptr || !verdict->has_subject)
+    if (verdict == nullptr || *verdict->proof.subject == '\0')
         PG_RETURN_NULL();
-    PG_RETURN_TEXT_P(cstring_to_text(verdict->subject));
+    PG_RETURN_TEXT_P(cstring_to_text(verdict->proof.subject));
 }
 
 Datum pgt_current_issuer(PG_FUNCTION_ARGS) {

@@ -2,6 +2,9 @@
 
 #include "pg/errors.hpp"
 
+#include "pg/refusal_log.hpp"
+#include "pg/token_stats.hpp"
+
 namespace tenancy::pg {
 
 namespace {
@@ -18,7 +21,10 @@ void raise_refusal(core::Code why) {
         ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory"),
                         errdetail_log("While verifying a token."), errhidestmt(true),
                         errhidecontext(true)));
-    if (why == core::Code::tenant_suspended)
+    token_stats_count_refusal(why);
+    const bool is_forbidden = why == core::Code::tenant_suspended;
+    const uint64 skipped = refusal_log_begin(is_forbidden ? kForbidden : kUnauthorized);
+    if (is_forbidden)
         ereport(ERROR, (errcode(kForbidden), errmsg("tenant is suspended"),
                         errdetail("{\"code\": \"tenant_suspended\"}"),
                         errhint("An administrator lifts it with tenancy.resume_tenant()."),
@@ -26,7 +32,9 @@ void raise_refusal(core::Code why) {
     // One message for every other reason: a client must not learn which check it failed.
     ereport(ERROR, (errcode(kUnauthorized), errmsg("token rejected"),
                     errdetail("{\"code\": \"invalid_token\"}"),
-                    errdetail_log("reason: %s (%s)", core::code_name(why), core::code_text(why)),
+                    errdetail_log("reason: %s (%s) [refusals not logged before: %llu]",
+                                  core::code_name(why), core::code_text(why),
+                                  static_cast<unsigned long long>(skipped)),
                     errhint("Send a current access token of a registered tenant; the reason is in "
                             "the server log."),
                     errhidestmt(true), errhidecontext(true)));

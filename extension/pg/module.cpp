@@ -8,6 +8,7 @@
 #include "pg/lost_protection.hpp"
 #include "pg/pending.hpp"
 #include "pg/planner_stats.hpp"
+#include "pg/refusal_log.hpp"
 #include "pg/registry.hpp"
 #include "pg/request.hpp"
 #include "pg/role_limits.hpp"
@@ -39,6 +40,7 @@ void _PG_init() { // NOLINT
     tenancy::pg::define_limit_settings();
     tenancy::pg::define_tool_settings();
     tenancy::pg::shared_memory_reserve();
+    tenancy::pg::refusal_log_install();
     MarkGUCPrefixReserved("tenancy");
     tenancy::pg::planner_stats_install();
     tenancy::pg::floor_install();

@@ -8,6 +8,7 @@
 
 #include <cstring>
 #include <limits>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -20,16 +21,21 @@ namespace {
 struct Store {
     std::unique_ptr<core::Crypto> crypto;
     std::unique_ptr<core::IssuerSet> issuers;
+    std::map<core::Sha256, const core::Issuer *> by_fingerprint;
 };
 
 Store *store = nullptr;
-uint64 changes = 1;           // bumped by every invalidation that may concern us
-uint64 loaded_generation = 0; // value of `changes` when the issuers were read
+uint64 changes = 1;       // bumped by every invalidation that may concern us
+uint64 trust_changes = 1; // bumped by those that may concern issuers and keys
+uint64 loaded_trust = 0;  // value of `trust_changes` when issuers and keys were read
 RegistryRelations relations{};
 
 void on_invalidation(Datum /*arg*/, Oid relid) {
-    if (relid == InvalidOid || registry_has_relation(relations, relid))
-        ++changes;
+    if (relid == InvalidOid || registry_says_trust(relations, relid))
+        ++trust_changes;
+    else if (!registry_says_standing(relations, relid))
+        return;
+    ++changes;
 }
 
 core::IssuerPolicy policy_of(const IssuerRow &row, core::ClaimPath path) {
@@ -53,6 +59,51 @@ core::IssuerPolicy policy_of(const IssuerRow &row, core::ClaimPath path) {
     return policy;
 }
 
+// Fields one after another, each behind its length: two different lists never give the same text.
+class FieldText {
+public:
+    void add(std::string_view field) {
+        text_.append(std::to_string(field.size())).append(":").append(field);
+    }
+    void add(std::int64_t number) { add(std::to_string(number)); }
+    void add(const TextList &list) {
+        add(std::int64_t{list.count});
+        for (int i = 0; i < list.count; i++)
+            add(list.items[i]);
+    }
+    const std::string &text() const { return text_; }
+
+private:
+    std::string text_;
+};
+
+void add_policy(FieldText &fields, const IssuerRow &row) {
+    fields.add(std::int64_t{MyDatabaseId});
+    fields.add(row.issuer);
+    fields.add(row.audiences);
+    fields.add(row.tenant_claim);
+    fields.add(row.authorized_parties);
+    for (const int number :
+         {static_cast<int>(row.allow_es256), static_cast<int>(row.allow_rs256), row.typ,
+          row.leeway_seconds, row.max_lifetime_seconds, row.max_age_seconds,
+          static_cast<int>(row.require_subject), static_cast<int>(row.require_kid),
+          static_cast<int>(row.require_audience)})
+        fields.add(std::int64_t{number});
+}
+
+void add_key(FieldText &fields, const KeyRow &key) {
+    fields.add(key.kid);
+    fields.add(key.public_jwk);
+    fields.add(key.valid_from_us);
+    fields.add(key.valid_until_us);
+}
+
+// What tenancy.keys calls the key too (sql/install/29-token-stats.sql): none of the parts has a
+// line break in it.
+core::Result<core::Sha256> identity_of(const core::Crypto &crypto, const KeyRow &key) {
+    return crypto.sha256(std::string(key.issuer) + '\n' + key.kid + '\n' + key.thumbprint);
+}
+
 // OpenSSL's check of an RSA modulus draws random bases: a key that is not sound can pass once and
 // not the next time. Then that key is not there; the others must not suffer.
 bool is_about_the_key(core::Code why) {
@@ -68,6 +119,8 @@ core::Result<core::Issuer> build_issuer(const core::Crypto &crypto, const Regist
     if (!path)
         return path.error();
     core::Issuer issuer{policy_of(row, std::move(*path)), {}};
+    FieldText fields;
+    add_policy(fields, row);
     for (int i = 0; i < rows.key_count; i++) {
         const KeyRow &key = rows.keys[i];
         if (std::strcmp(key.issuer, row.issuer) != 0)
@@ -77,9 +130,17 @@ core::Result<core::Issuer> build_issuer(const core::Crypto &crypto, const Regist
             continue;
         if (!jwk)
             return jwk.error();
-        issuer.keys.push_back(
-            {key.kid, jwk->algorithm, std::move(jwk->key), key.valid_from_us, key.valid_until_us});
+        const auto identity = identity_of(crypto, key);
+        if (!identity)
+            return identity.error();
+        add_key(fields, key);
+        issuer.keys.push_back({key.kid, jwk->algorithm, std::move(jwk->key), key.valid_from_us,
+                               key.valid_until_us, *identity});
     }
+    const auto fingerprint = crypto.sha256(fields.text());
+    if (!fingerprint)
+        return fingerprint.error();
+    issuer.fingerprint = *fingerprint;
     return issuer;
 }
 
@@ -93,18 +154,21 @@ core::Result<bool> rebuild(const RegistryRows &rows) {
         store->crypto = std::move(*crypto);
     }
     auto fresh = std::make_unique<core::IssuerSet>();
+    std::map<core::Sha256, const core::Issuer *> by_fingerprint;
     for (int i = 0; i < rows.issuer_count; i++) {
         auto issuer = build_issuer(*store->crypto, rows, rows.issuers[i]);
         if (!issuer)
             return issuer.error();
-        fresh->add(std::move(*issuer));
+        const core::Issuer &added = fresh->add(std::move(*issuer));
+        by_fingerprint.emplace(added.fingerprint, &added);
     }
     store->issuers = std::move(fresh);
+    store->by_fingerprint = std::move(by_fingerprint);
     return true;
 }
 
 void reload() {
-    const uint64 generation = changes; // read first: a change seen while reading reloads again
+    const uint64 trust = trust_changes; // read first: a change seen while reading reloads again
     relations = registry_relations();
     MemoryContext rows_context =
         AllocSetContextCreate(CurrentMemoryContext, "pg_tenancy registry", ALLOCSET_SMALL_SIZES);
@@ -120,7 +184,7 @@ void reload() {
                  errdetail("%s (%s)", core::code_text(outcome.code), core::code_name(outcome.code)),
                  errhint("Check tenancy.issuers and tenancy.signing_keys; change them only "
                          "through tenancy.add_issuer() and tenancy.load_jwks().")));
-    loaded_generation = generation;
+    loaded_trust = trust;
 }
 
 } // namespace
@@ -131,9 +195,10 @@ void registry_initialize() {
 
 uint64 registry_refresh() {
     AcceptInvalidationMessages();
-    if (loaded_generation != changes)
+    const uint64 generation = changes; // read first: what comes in from here on is newer
+    if (loaded_trust != trust_changes)
         reload();
-    return loaded_generation;
+    return generation;
 }
 
 const core::IssuerSet &registry_issuers() {
@@ -144,8 +209,17 @@ const core::Crypto &registry_crypto() {
     return *store->crypto;
 }
 
+const core::Issuer *registry_find_fingerprint(const core::Sha256 &fingerprint) {
+    const auto found = store->by_fingerprint.find(fingerprint);
+    return found == store->by_fingerprint.end() ? nullptr : found->second;
+}
+
 TenantEntry registry_find_tenant(const char *issuer, const char *claim_value) {
     return registry_read_tenant(relations, issuer, claim_value);
+}
+
+Revocation registry_find_revocation(const char *issuer, const char *token_id, const char *subject) {
+    return registry_read_revocation(relations, issuer, token_id, subject);
 }
 
 RateLimits registry_find_rates(const char *tenant_id) {

@@ -29,19 +29,33 @@ struct TenantEntry {
     char tenant_id[kMaxTenantBytes + 1];
 };
 
+// What an administrator has revoked of an issuer's token. Plain data.
+struct Revocation {
+    bool of_token;                 // by its jti
+    std::int64_t issued_before_us; // the subject's older tokens; INT64_MIN: none
+};
+
 // Registers the invalidation callback of this backend. Called when the module is loaded.
 void registry_initialize();
 
 // Takes in what other backends have committed and reloads the issuers and keys if they changed.
-// Returns the generation of what is loaded now. May ereport().
+// Returns the generation of the whole registry: a verdict of this generation needs no second look.
+// May ereport().
 uint64 registry_refresh();
 
 // Valid after registry_refresh(), until the next one.
 const core::IssuerSet &registry_issuers();
 const core::Crypto &registry_crypto();
 
+// The trusted issuer with this fingerprint of policy and keys, nullptr when there is none (any
+// more). What was verified under the fingerprint, in whatever backend, would verify again.
+const core::Issuer *registry_find_fingerprint(const core::Sha256 &fingerprint);
+
 // Tenant that the claim value of this issuer names. May ereport().
 TenantEntry registry_find_tenant(const char *issuer, const char *claim_value);
+
+// Revocations that may concern a token; an empty jti or subject has none. May ereport().
+Revocation registry_find_revocation(const char *issuer, const char *token_id, const char *subject);
 
 // Rates of a tenant that is known by other means than a token. May ereport().
 RateLimits registry_find_rates(const char *tenant_id);

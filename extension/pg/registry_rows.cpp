@@ -38,6 +38,8 @@ enum KeyColumn {
 };
 enum ClaimColumn { claim_issuer = 1, claim_value_column, claim_tenant_id };
 enum TenantColumn { tenant_tenant_id = 1, tenant_status };
+enum RevokedTokenColumn { revoked_issuer = 1, revoked_jti };
+enum RevokedSubjectColumn { cut_issuer = 1, cut_subject, cut_issued_before };
 enum RateColumn {
     rate_tenant_id = 1,
     rate_requests_per_minute,
@@ -105,6 +107,7 @@ IssuerRow issuer_row(const Row &row) {
 KeyRow key_row(const Row &row) {
     return {.issuer = row.cstring(key_issuer),
             .kid = row.cstring(key_kid),
+            .thumbprint = row.cstring(key_thumbprint),
             .public_jwk = row.cstring(key_public_jwk),
             .valid_from_us = unix_us(row, key_valid_from, std::numeric_limits<std::int64_t>::max()),
             .valid_until_us =
@@ -135,15 +138,23 @@ RegistryRelations registry_relations() {
             .tenants = relation_named(schema, "tenants"),
             .tenant_claims = relation_named(schema, "tenant_claims"),
             .rate_limits = relation_named(schema, "rate_limits"),
+            .revoked_tokens = relation_named(schema, "revoked_tokens"),
+            .revoked_subjects = relation_named(schema, "revoked_subjects"),
             .tenants_index = relation_named(schema, "tenants_pkey"),
             .tenant_claims_index = relation_named(schema, "tenant_claims_pkey"),
-            .rate_limits_index = relation_named(schema, "rate_limits_pkey")};
+            .rate_limits_index = relation_named(schema, "rate_limits_pkey"),
+            .revoked_tokens_index = relation_named(schema, "revoked_tokens_pkey"),
+            .revoked_subjects_index = relation_named(schema, "revoked_subjects_pkey")};
 }
 
-bool registry_has_relation(const RegistryRelations &relations, Oid relid) {
-    return relid == relations.issuers || relid == relations.signing_keys ||
-           relid == relations.tenants || relid == relations.tenant_claims ||
-           relid == relations.rate_limits;
+bool registry_says_trust(const RegistryRelations &relations, Oid relid) {
+    return relid == relations.issuers || relid == relations.signing_keys;
+}
+
+bool registry_says_standing(const RegistryRelations &relations, Oid relid) {
+    return relid == relations.tenants || relid == relations.tenant_claims ||
+           relid == relations.rate_limits || relid == relations.revoked_tokens ||
+           relid == relations.revoked_subjects;
 }
 
 RegistryRows registry_read(const RegistryRelations &relations) {
@@ -184,6 +195,25 @@ TenantEntry registry_read_tenant(const RegistryRelations &relations, const char 
     });
     entry.rates = registry_read_rates(relations, entry.tenant_id);
     return entry;
+}
+
+Revocation registry_read_revocation(const RegistryRelations &relations, const char *issuer,
+                                    const char *token_id, const char *subject) {
+    Revocation revocation{false, std::numeric_limits<std::int64_t>::min()};
+    ScanKeyData keys[2];
+    text_key(&keys[0], revoked_issuer, issuer);
+    text_key(&keys[1], revoked_jti, token_id);
+    if (*token_id != '\0')
+        for_each_row(relations.revoked_tokens, relations.revoked_tokens_index, 2, keys,
+                     [&](const Row &) { revocation.of_token = true; });
+    text_key(&keys[1], cut_subject, subject);
+    if (*subject != '\0')
+        for_each_row(relations.revoked_subjects, relations.revoked_subjects_index, 2, keys,
+                     [&](const Row &row) {
+                         revocation.issued_before_us = unix_us(
+                             row, cut_issued_before, std::numeric_limits<std::int64_t>::max());
+                     });
+    return revocation;
 }
 
 RateLimits registry_read_rates(const RegistryRelations &relations, const char *tenant_id) {

@@ -9,8 +9,10 @@
 namespace tenancy::pg {
 
 struct RegistryRelations {
-    Oid issuers, signing_keys, tenants, tenant_claims, rate_limits;
-    Oid tenants_index, tenant_claims_index, rate_limits_index;
+    Oid issuers, signing_keys, tenants, tenant_claims, rate_limits, revoked_tokens,
+        revoked_subjects;
+    Oid tenants_index, tenant_claims_index, rate_limits_index, revoked_tokens_index,
+        revoked_subjects_index;
 };
 
 struct TextList {
@@ -34,6 +36,7 @@ struct IssuerRow {
 struct KeyRow {
     char *issuer;
     char *kid;
+    char *thumbprint;
     char *public_jwk;
     std::int64_t valid_from_us, valid_until_us;
 };
@@ -47,10 +50,15 @@ struct RegistryRows {
 
 // Looks the registry tables up by name; 55000 when the extension is not installed here.
 RegistryRelations registry_relations();
-bool registry_has_relation(const RegistryRelations &, Oid relid);
+// Whether a change of the relation may change which tokens verify (issuers and keys, read whole),
+// or what becomes of a verified one (looked up for each token).
+bool registry_says_trust(const RegistryRelations &, Oid relid);
+bool registry_says_standing(const RegistryRelations &, Oid relid);
 RegistryRows registry_read(const RegistryRelations &);
 TenantEntry registry_read_tenant(const RegistryRelations &, const char *issuer,
                                  const char *claim_value);
+Revocation registry_read_revocation(const RegistryRelations &, const char *issuer,
+                                    const char *token_id, const char *subject);
 
 // Rates of a tenant: its own row, else the row of all tenants, else none.
 RateLimits registry_read_rates(const RegistryRelations &, const char *tenant_id);

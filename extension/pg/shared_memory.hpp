@@ -3,8 +3,7 @@
 
 namespace tenancy::pg {
 
-// Sets tenancy.max_flows and tenancy.max_slots and installs the hooks. Called once, in the
-// postmaster.
+// Defines the settings that size it and installs the hooks. Called once, in the postmaster.
 void shared_memory_reserve();
 
 } // namespace tenancy::pg

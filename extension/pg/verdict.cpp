@@ -29,8 +29,7 @@ Entry *bucket_of(const core::Sha256 &digest) {
 
 } // namespace
 
-const Verdict *verdict_cache_find(const core::Sha256 &digest, uint64 generation,
-                                  std::int64_t now_us) {
+const Verdict *verdict_cache_find(const core::Sha256 &digest, std::int64_t now_us) {
     if (entries == nullptr)
         return nullptr;
     Entry *bucket = bucket_of(digest);
@@ -38,7 +37,7 @@ const Verdict *verdict_cache_find(const core::Sha256 &digest, uint64 generation,
         Entry &entry = bucket[i];
         if (entry.used_us == 0 || entry.digest != digest)
             continue;
-        if (now_us < entry.used_us || !verdict_holds(entry.verdict, generation, now_us)) {
+        if (now_us < entry.used_us || !proof_is_in_time(entry.verdict.proof, now_us)) {
             entry.used_us = 0;
             return nullptr;
         }
@@ -54,9 +53,12 @@ void verdict_cache_store(const core::Sha256 &digest, const Verdict &verdict, std
             MemoryContextAllocZero(TopMemoryContext, sizeof(Entry) * kBuckets * kWays));
     Entry *bucket = bucket_of(digest);
     Entry *oldest = bucket;
-    for (std::size_t i = 1; i < kWays; i++)
+    for (std::size_t i = 0; i < kWays; i++) {
+        if (bucket[i].digest == digest)
+            bucket[i].used_us = 0; // judged anew
         if (bucket[i].used_us < oldest->used_us)
             oldest = bucket + i;
+    }
     oldest->digest = digest;
     oldest->verdict = verdict;
     oldest->used_us = now_us;

@@ -20,7 +20,10 @@ enum class Statement : std::size_t {
     claim_alert,
     alert_delivered,
     shared_rate,
-    doctor
+    doctor,
+    key_lock,
+    key_state,
+    load_keys
 };
 
 struct StatementText {
@@ -28,7 +31,7 @@ struct StatementText {
     const char *sql;
 };
 
-inline constexpr std::array<StatementText, 13> kStatements = {{
+inline constexpr std::array<StatementText, 16> kStatements = {{
     {"tenancyd_call", "SELECT status, headers, body, tenant_id, subject, counted"
                       " FROM agent.call($1::pg_catalog.text, $2::pg_catalog.text, "
                       "$3::pg_catalog.jsonb, $4::pg_catalog.jsonb)"},
@@ -52,6 +55,10 @@ inline constexpr std::array<StatementText, 13> kStatements = {{
     {"tenancyd_shared_rate", "SELECT agent.shared_rate($1::pg_catalog.text, $2::pg_catalog.text, "
                              "$3::pg_catalog.jsonb)"},
     {"tenancyd_doctor", "SELECT rule, severity, object, why, fix FROM tenancy.check_isolation()"},
+    {"tenancyd_key_lock", "SELECT tenancy.key_sync_lock()"},
+    {"tenancyd_key_state", "SELECT issuer, unknown_kids FROM tenancy.key_sync_state()"},
+    {"tenancyd_load_keys", "SELECT kid, outcome FROM tenancy.load_jwks($1::pg_catalog.text, "
+                           "$2::pg_catalog.text, $3::pg_catalog.interval)"},
 }};
 
 inline const StatementText &statement_text(Statement statement) {

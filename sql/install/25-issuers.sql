@@ -95,17 +95,27 @@ COMMENT ON FUNCTION tenancy.add_issuer(text, text[], text, text[], text, text[],
 REVOKE ALL ON FUNCTION tenancy.add_issuer(text, text[], text, text[], text, text[], int, int, int,
     boolean, boolean, boolean) FROM PUBLIC;
 
--- Locks the issuer's row, so that two loads of one set do not mix. Raises when it is not trusted.
+CREATE FUNCTION tenancy.require_issuer(p_issuer text) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM tenancy.issuers i WHERE i.issuer = p_issuer) THEN
+        RAISE EXCEPTION 'issuer "%" is not trusted', left(p_issuer, 100)
+            USING ERRCODE = 'undefined_object',
+                  HINT = 'Add it with tenancy.add_issuer() first; the text must equal "iss" byte by byte.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION tenancy.require_issuer(text) IS 'Internal: raises 42704 when the issuer is not trusted';
+REVOKE ALL ON FUNCTION tenancy.require_issuer(text) FROM PUBLIC;
+
+-- So that two loads of one set do not mix.
 CREATE FUNCTION tenancy.lock_issuer(p_issuer text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM 1 FROM tenancy.issuers i WHERE i.issuer = p_issuer FOR UPDATE;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'issuer "%" is not trusted', left(p_issuer, 100)
-            USING ERRCODE = 'undefined_object',
-                  HINT = 'Add it with tenancy.add_issuer() first; the text must equal "iss" byte by byte.';
-    END IF;
+    PERFORM tenancy.require_issuer(p_issuer);
 END
 $$;
 COMMENT ON FUNCTION tenancy.lock_issuer(text) IS 'Internal: locks the row of a trusted issuer';

@@ -96,19 +96,19 @@ TEST(Metrics, print_what_was_counted) {
 }
 
 TEST(Metrics, the_listener_demands_its_token) {
-    const Metrics metrics("m");
+    const auto text = [] { return std::string("metric 1\n"); };
     const Secret token("secret");
     Request request;
     request.method = "GET";
     request.path = "/metrics";
-    EXPECT_EQ(answer_metrics(Secret(), metrics, request).status, 200);
-    EXPECT_EQ(answer_metrics(token, metrics, request).status, 401);
+    EXPECT_EQ(answer_metrics(Secret(), text, request).status, 200);
+    EXPECT_EQ(answer_metrics(token, text, request).status, 401);
     request.headers.add("Authorization", "Bearer secreT");
-    EXPECT_EQ(answer_metrics(token, metrics, request).status, 401);
+    EXPECT_EQ(answer_metrics(token, text, request).status, 401);
     request.headers.set("Authorization", "Bearer secret");
-    EXPECT_EQ(answer_metrics(token, metrics, request).status, 200);
+    EXPECT_EQ(answer_metrics(token, text, request).status, 200);
     request.path = "/v1/traces";
-    EXPECT_EQ(answer_metrics(token, metrics, request).status, 404);
+    EXPECT_EQ(answer_metrics(token, text, request).status, 404);
 }
 
 } // namespace tenancy::server

@@ -10,9 +10,12 @@
 namespace tenancy::core {
 namespace {
 
+const ClaimPath kNowhere;
+
 TEST(ParseClaims, reads_the_registered_claims) {
     const auto claims = parse_claims(R"({"iss":"i","sub":"s","aud":["a","b"],"azp":"z","jti":"j",)"
-                                     R"("exp":3,"nbf":1.5,"iat":2})");
+                                     R"("exp":3,"nbf":1.5,"iat":2})",
+                                     kNowhere);
     ASSERT_TRUE(claims);
     EXPECT_EQ(claims->issuer, "i");
     EXPECT_EQ(claims->subject, "s");
@@ -26,21 +29,34 @@ TEST(ParseClaims, reads_the_registered_claims) {
 }
 
 TEST(ParseClaims, reads_the_top_level_only) {
-    const auto claims = parse_claims(R"({"x":{"iss":1,"exp":"x","aud":[],"cnf":{}},"aud2":[1]})");
+    const auto claims =
+        parse_claims(R"({"x":{"iss":1,"exp":"x","aud":[],"cnf":{}},"aud2":[1]})", kNowhere);
     ASSERT_TRUE(claims);
     EXPECT_FALSE(claims->issuer || claims->expires_us || claims->audiences);
     EXPECT_FALSE(claims->is_sender_constrained);
 }
 
-TEST(ParseClaims, remembers_values_as_deep_as_a_path_can_lead) {
-    IssuerPolicy policy;
-    policy.tenant_claim = *ClaimPath::parse("a.b.c.d.e.f.g.h");
-    const auto claims =
-        parse_claims(R"({"a":{"b":{"c":{"d":{"e":{"f":{"g":{"h":"t","i":{"j":1}}}}}}}}})");
+TEST(ParseClaims, takes_the_tenant_as_deep_as_a_path_can_lead) {
+    constexpr std::string_view json =
+        R"({"a":{"b":{"c":{"d":{"e":{"f":{"g":{"h":"t","i":{"j":1}}}}}}}}})";
+    const auto claims = parse_claims(json, *ClaimPath::parse("a.b.c.d.e.f.g.h"));
     ASSERT_TRUE(claims);
-    const auto tenant = tenant_of(policy, *claims);
+    const auto tenant = tenant_of(*claims);
     ASSERT_TRUE(tenant);
     EXPECT_EQ(*tenant, "t");
+    EXPECT_EQ(tenant_of(*parse_claims(json, kNowhere)).error(), Code::tenant_claim_missing);
+}
+
+TEST(ClaimedIssuer, is_found_in_every_spelling) {
+    for (const char *json : {R"({"iss":"i"})", R"({"x":{"iss":"no"},"iss":"i"})",
+                             R"({"iss":"\u0069"})", R"({"\u0069ss":"i"})"}) {
+        const auto issuer = claimed_issuer(json);
+        ASSERT_TRUE(issuer) << json;
+        EXPECT_EQ(*issuer, "i") << json;
+    }
+    EXPECT_EQ(claimed_issuer(R"({"sub":"i"})").error(), Code::issuer_missing);
+    EXPECT_EQ(claimed_issuer(R"({"iss":1})").error(), Code::issuer_malformed);
+    EXPECT_EQ(claimed_issuer("x").error(), Code::json_malformed);
 }
 
 } // namespace

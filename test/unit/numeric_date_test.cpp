@@ -42,13 +42,18 @@ TEST(NumericDate, rounds_down) {
     EXPECT_EQ(real("253402300799.9999999"), 253'402'300'799'999'999);
 }
 
+TEST(NumericDate, begins_with_the_epoch) {
+    EXPECT_EQ(integer(0), 0);
+    for (const char *text : {"0.0", "1e-7", "0.0000009", "1e-400", "0e308"})
+        EXPECT_EQ(real(text), 0) << text;
+}
+
 TEST(NumericDate, refuses_what_is_no_usable_time) {
-    for (const std::int64_t value :
-         {std::int64_t{0}, std::int64_t{-1}, std::int64_t{253'402'300'800},
-          std::int64_t{9'007'199'254'740'992}, INT64_MAX, INT64_MIN})
+    for (const std::int64_t value : {std::int64_t{-1}, std::int64_t{253'402'300'800},
+                                     std::int64_t{9'007'199'254'740'992}, INT64_MAX, INT64_MIN})
         EXPECT_EQ(integer(value), std::nullopt) << value;
-    for (const char *text : {"0.0", "-1.5", "-0.0", "1e-7", "0.0000009", "1e-400", "1e-99999999999",
-                             "253402300800.0", "1e12", "1e308", "1e401", "1e99999999999", "0e308"})
+    for (const char *text : {"-1.5", "-0.0", "1e-99999999999", "253402300800.0", "1e12", "1e308",
+                             "1e401", "1e99999999999"})
         EXPECT_EQ(real(text), std::nullopt) << text;
     for (const auto kind :
          {JsonValue::Kind::null, JsonValue::Kind::boolean, JsonValue::Kind::string,

@@ -113,6 +113,58 @@ TEST_F(Verify, prefers_cheap_refusals_to_the_signature) {
     EXPECT_EQ(verdict(break_signature(token(confused, expired))), Code::algorithm_mismatch);
 }
 
+// What is dearer to parse than to verify is parsed only when its signature is good.
+TEST_F(Verify, prefers_the_signature_to_a_large_payload) {
+    const auto break_signature = [](std::string token) {
+        token.back() = token.back() == 'A' ? 'Q' : 'A';
+        return token;
+    };
+    Json large = claims();
+    large["pad"] = std::string(2000, 'x');
+    EXPECT_EQ(verdict(token(large)), Code::ok);
+    EXPECT_EQ(verdict(break_signature(token(large))), Code::signature_invalid);
+    large["exp"] = kNow - 1;
+    EXPECT_EQ(verdict(token(large)), Code::token_expired);
+    EXPECT_EQ(verdict(break_signature(token(large))), Code::signature_invalid);
+    const std::string text = large.dump();
+    EXPECT_EQ(verdict(raw_token(header().dump(), text.substr(0, text.size() - 1) + R"(,"exp":1})")),
+              Code::json_duplicate_member);
+    EXPECT_EQ(verdict(raw_token(header().dump(), text + "x")), Code::json_malformed);
+}
+
+// The quick look for the issuer only refuses; what is accepted is what the strict parser says.
+TEST_F(Verify, takes_the_issuer_from_the_strict_parser) {
+    std::string two = claims().dump();
+    two.insert(1, R"("\u0069ss":"https://b.example/",)");
+    EXPECT_EQ(verdict(raw_token(header().dump(), two)), Code::json_duplicate_member);
+    Json nested = claims();
+    nested.erase("iss");
+    nested["x"] = {{"iss", kIssuerA}};
+    EXPECT_EQ(verdict_on_claims(nested), Code::issuer_missing);
+}
+
+TEST_F(Verify, bounds_header_and_signature_before_reading_them) {
+    Json large = header();
+    large["x"] = std::string(3000, 'x');
+    EXPECT_EQ(verdict_on_header(large), Code::ok);
+    large["x"] = std::string(3100, 'x');
+    EXPECT_EQ(verdict_on_header(large), Code::header_too_large);
+    const std::string good = token(claims());
+    EXPECT_EQ(verdict(good + std::string(1280, 'A')), Code::signature_invalid);
+    EXPECT_EQ(verdict(good.substr(0, good.rfind('.') + 1) + std::string(1367, '!')),
+              Code::signature_invalid);
+}
+
+TEST_F(Verify, names_the_trusted_issuer_a_token_claims) {
+    const std::string forged = token(claims()) + "AAAA";
+    ASSERT_TRUE(core::issuer_of(issuers_, forged));
+    EXPECT_EQ((*core::issuer_of(issuers_, forged))->policy.issuer, kIssuerA);
+    EXPECT_EQ(why(core::issuer_of(issuers_, "a.b")), Code::token_malformed);
+    Json stranger = claims();
+    stranger["iss"] = "https://c.example/";
+    EXPECT_EQ(why(core::issuer_of(issuers_, token(stranger))), Code::issuer_unknown);
+}
+
 TEST_F(Verify, leaves_the_openssl_error_queue_as_it_was) {
     ERR_clear_error();
     Json claims_of_a = claims();

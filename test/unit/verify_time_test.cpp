@@ -98,11 +98,23 @@ TEST_F(TokenTime, waits_for_nbf) {
 }
 
 TEST_F(TokenTime, refuses_nbf_and_iat_that_are_no_usable_time) {
-    for (const char *value : {"null", R"("1700000000")", "true", "{}", "[]", "-1", "0",
+    for (const char *value : {"null", R"("1700000000")", "true", "{}", "[]", "-1", "-0.0",
                               "9007199254740992", "253402300800", "1e300"}) {
         EXPECT_EQ(verdict_with("nbf", value), Code::not_before_malformed) << value;
         EXPECT_EQ(verdict_with("iat", value), Code::issued_at_malformed) << value;
     }
+}
+
+TEST_F(TokenTime, accepts_nbf_and_iat_of_the_epoch_but_no_such_exp) {
+    for (const char *value : {"0", "0.0", "0e0"}) {
+        EXPECT_EQ(verdict_with("nbf", value), Code::ok) << value;
+        EXPECT_EQ(verdict_with("iat", value), Code::ok) << value;
+        EXPECT_EQ(verdict_with("exp", value), Code::expiry_malformed) << value;
+    }
+    change_policy([](auto &p) { p.max_age_seconds = 3600; });
+    EXPECT_EQ(verdict_with("iat", "0"), Code::token_too_old);
+    change_policy([](auto &p) { p.max_lifetime_seconds = 3600; });
+    EXPECT_EQ(verdict_with("iat", "0"), Code::lifetime_too_long);
 }
 
 TEST_F(TokenTime, refuses_tokens_from_the_future) {

@@ -1,5 +1,6 @@
 // A real OpenID Connect provider on a loopback port: it publishes discovery and keys over HTTP and gives
 // JWT access tokens (RFC 9068) to clients that authenticate with their secret (RFC 6749 section 4.4).
+import http from 'node:http';
 import { generateKeyPair, exportJWK } from 'jose';
 import Provider from 'oidc-provider';
 import { freePort } from './process.mjs';
@@ -20,9 +21,9 @@ const client = (id, algorithm) => ({
   response_types: [],
 });
 
-function configuration({ algorithm, jwk, tenants }) {
+function configuration({ algorithm, keys, tenants }) {
   return {
-    jwks: { keys: [jwk] },
+    jwks: { keys },
     clients: Object.keys(tenants).map((id) => client(id, algorithm)),
     cookies: { keys: ['unused'] },
     extraTokenClaims: (_context, token) => ({ [TENANT_CLAIM]: tenants[token.clientId] }),
@@ -46,16 +47,23 @@ function configuration({ algorithm, jwk, tenants }) {
 export class OidcProvider {
   /** `tenants` maps client ids to the value of the tenant claim in their tokens. */
   static async start({ algorithm, tenants }) {
-    const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
-    const jwk = { ...(await exportJWK(privateKey)), kid: `${algorithm}-key`, alg: algorithm, use: 'sig' };
-    const port = await freePort();
     const self = new OidcProvider();
+    Object.assign(self, { algorithm, tenants, keys: [], generation: 0 });
+    const port = await freePort();
     self.url = `http://127.0.0.1:${port}`;
-    const provider = new Provider(self.url, configuration({ algorithm, jwk, tenants }));
-    self.server = await new Promise((resolve) => {
-      const server = provider.listen(port, '127.0.0.1', () => resolve(server));
-    });
+    await self.rotate();
+    self.server = http.createServer((request, response) => self.answer(request, response));
+    await new Promise((resolve) => self.server.listen(port, '127.0.0.1', resolve));
     return self;
+  }
+
+  /** From now on signs with a new key and publishes it: beside the last one, or alone. */
+  async rotate({ keepOld = true } = {}) {
+    const { privateKey } = await generateKeyPair(this.algorithm, { extractable: true });
+    const kid = `${this.algorithm}-key-${++this.generation}`;
+    const jwk = { ...(await exportJWK(privateKey)), kid, alg: this.algorithm, use: 'sig' };
+    this.keys = [jwk, ...(keepOld ? this.keys.slice(0, 1) : [])];
+    this.answer = new Provider(this.url, configuration(this)).callback();
   }
 
   /** What a relying party does first: the discovery document and the key set it points to. */

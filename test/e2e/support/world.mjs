@@ -90,8 +90,7 @@ export class World {
    */
   async tenancyd({ model = { provider: 'echo' }, server = {}, storage = {}, logging = {} } = {}) {
     const port = await freePort();
-    const binary = path.join(this.directory, 'tenancyd');
-    if (!existsSync(binary)) copyFileSync(path.join(ROOT, 'build/tenancyd'), binary);
+    const binary = this.binary();
     const file = path.join(this.directory, `tenancyd-${port}.yaml`);
     const config = {
       agent: { name: 'e2e-agent', description: 'an agent under test' },
@@ -115,6 +114,33 @@ export class World {
         () => false,
       );
     return program.ready(isReady);
+  }
+
+  /**
+   * Starts `tenancyd sync-keys` with these blocks of its configuration; with '--once' waits for its end.
+   * Returns the Program.
+   */
+  async keyLoader(server, ...options) {
+    const binary = this.binary();
+    const file = path.join(this.directory, `keys-${this.stoppers.length}.yaml`);
+    const config = {
+      model: { provider: 'echo' },
+      server: { ...server, storage: { database_url: this.databaseUrl() } },
+    };
+    writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
+    giveToServer(this.directory, file, binary);
+    const program = new Program([binary, 'sync-keys', '--config', file, ...options], `${file}.log`);
+    this.stoppers.push(() => program.stop());
+    if (options.includes('--once')) await program.ended;
+    program.metricsPort = server.key_sync.metrics?.port;
+    return program;
+  }
+
+  /** The server's program, where its user can read it. */
+  binary() {
+    const binary = path.join(this.directory, 'tenancyd');
+    if (!existsSync(binary)) copyFileSync(path.join(ROOT, 'build/tenancyd'), binary);
+    return binary;
   }
 
   /** Writes a file that only the servers' user can read; returns its path. */

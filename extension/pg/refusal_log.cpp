@@ -1,0 +1,50 @@
+#include "pg/postgres.hpp"
+
+#include "pg/refusal_log.hpp"
+
+#include "pg/registry.hpp"
+#include "pg/token_stats.hpp"
+
+namespace tenancy::pg {
+
+namespace {
+
+constexpr std::int64_t kUsPerSecond = 1'000'000;
+
+int lines_per_second = 10;
+int muted_sqlstate = 0; // of the error that must not be logged; 0 = none
+emit_log_hook_type previous_hook = nullptr;
+
+// An error that an EXCEPTION block catches never comes here: what is muted ends with the next error
+// that does.
+void keep_out(ErrorData *error) {
+    if (error->elevel >= ERROR) {
+        if (error->sqlerrcode == muted_sqlstate && muted_sqlstate != 0)
+            error->output_to_server = false;
+        muted_sqlstate = 0;
+    }
+    if (previous_hook != nullptr)
+        previous_hook(error);
+}
+
+} // namespace
+
+void refusal_log_install() {
+    DefineCustomIntVariable(
+        "tenancy.refusal_log_rate", "Refused tokens written to the server log per second.",
+        "The others are counted in tenancy.stat_tokens only.", &lines_per_second, lines_per_second,
+        0, INT_MAX, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+    previous_hook = emit_log_hook;
+    emit_log_hook = keep_out;
+}
+
+uint64 refusal_log_begin(int sqlstate) {
+    uint64 skipped = 0;
+    const auto second = static_cast<uint64>(wall_clock_us() / kUsPerSecond);
+    const bool may_write =
+        token_stats_take_line(second, static_cast<uint64>(lines_per_second), skipped);
+    muted_sqlstate = may_write ? 0 : sqlstate;
+    return skipped;
+}
+
+} // namespace tenancy::pg

@@ -1,0 +1,119 @@
+#include "http_fetch.hpp"
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include <httplib.h>
+
+namespace tenancy::server {
+
+namespace {
+
+constexpr int kOk = 200;
+constexpr int kNotModified = 304;
+
+// The library's time-outs are for single reads: a server that sends a byte now and then would hold
+// us for ever. This ends the transfer at the deadline.
+class Deadline {
+public:
+    Deadline(httplib::Client &client, std::chrono::milliseconds time)
+        : thread_([this, &client, at = std::chrono::steady_clock::now() + time] {
+              std::unique_lock lock(mutex_);
+              if (changed_.wait_until(lock, at, [this] { return is_over_; }))
+                  return;
+              has_passed_ = true;
+              // stop() has no effect before the connection is up, hence again and again.
+              do
+                  client.stop();
+              while (!changed_.wait_for(lock, std::chrono::milliseconds(20),
+                                        [this] { return is_over_; }));
+          }) {}
+
+    ~Deadline() { finish(); }
+    Deadline(const Deadline &) = delete;
+    Deadline &operator=(const Deadline &) = delete;
+    Deadline(Deadline &&) = delete;
+    Deadline &operator=(Deadline &&) = delete;
+
+    /// True when the deadline has passed.
+    bool finish() {
+        {
+            const std::lock_guard lock(mutex_);
+            is_over_ = true;
+        }
+        changed_.notify_all();
+        if (thread_.joinable())
+            thread_.join();
+        return has_passed_;
+    }
+
+private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    bool is_over_ = false;
+    bool has_passed_ = false;
+    std::thread thread_; // last: it uses all of the above
+};
+
+std::string problem_with(int status) {
+    if (status >= 300 && status < 400)
+        return "answered with a redirect, which is not followed; configure the address it leads to";
+    return "answered with status " + std::to_string(status);
+}
+
+httplib::Headers headers_of(const std::string &etag) {
+    httplib::Headers headers = {{"Accept", "application/json, application/jwk-set+json"},
+                                {"Accept-Encoding", "identity"},
+                                {"User-Agent", "tenancyd"}};
+    // What came from outside must not end a header line.
+    const bool is_plain = etag.find_first_of("\r\n") == std::string::npos;
+    if (!etag.empty() && is_plain)
+        headers.emplace("If-None-Match", etag);
+    return headers;
+}
+
+} // namespace
+
+Fetched http_fetch(const std::string &origin, const std::string &path, const std::string &etag,
+                   const FetchLimits &limits) {
+    httplib::Client client(origin);
+    client.set_follow_location(false);
+    client.set_connection_timeout(limits.deadline);
+    client.set_read_timeout(limits.deadline);
+    client.set_write_timeout(limits.deadline);
+    if (!limits.ca_file.empty())
+        client.set_ca_cert_path(limits.ca_file);
+    Fetched fetched;
+    bool is_too_large = false;
+    Deadline deadline(client, limits.deadline);
+    const auto result = client.Get(
+        path, headers_of(etag),
+        [&](const httplib::Response &response) {
+            fetched.status = response.status;
+            return response.status == kOk || response.status == kNotModified;
+        },
+        [&](const char *data, std::size_t size) {
+            is_too_large = fetched.body.size() + size > limits.max_bytes;
+            if (!is_too_large)
+                fetched.body.append(data, size);
+            return !is_too_large;
+        });
+    if (deadline.finish())
+        fetched.problem = "did not answer in time";
+    else if (is_too_large)
+        fetched.problem = "answered with more than " + std::to_string(limits.max_bytes) + " bytes";
+    else if (fetched.status != 0 && fetched.status != kOk && fetched.status != kNotModified)
+        fetched.problem = problem_with(fetched.status);
+    else if (!result)
+        fetched.problem = "cannot be reached: " + httplib::to_string(result.error());
+    else if (fetched.status == kNotModified && etag.empty())
+        fetched.problem = problem_with(fetched.status);
+    if (fetched.problem.empty()) {
+        fetched.etag = result->get_header_value("ETag");
+        fetched.caching = result->get_header_value("Cache-Control");
+    }
+    return fetched;
+}
+
+} // namespace tenancy::server

@@ -1,0 +1,68 @@
+#include "sync_metrics.hpp"
+
+#include <ctime>
+
+namespace tenancy::server::keys {
+
+namespace {
+
+std::string label(const std::string &value) {
+    std::string out;
+    for (const char c : value) {
+        if (c == '\\' || c == '"')
+            out += '\\';
+        out += c;
+    }
+    return out;
+}
+
+} // namespace
+
+void SyncMetrics::count(const std::string &issuer, RefreshResult result) {
+    const std::lock_guard lock(mutex_);
+    Counts &counts = issuers_[issuer];
+    switch (result) {
+    case RefreshResult::loaded:
+        ++counts.loaded;
+        break;
+    case RefreshResult::unchanged:
+        ++counts.unchanged;
+        break;
+    case RefreshResult::failed:
+        ++counts.failed;
+        return;
+    case RefreshResult::refused:
+        ++counts.refused;
+        return;
+    }
+    counts.last_success = std::time(nullptr);
+}
+
+void SyncMetrics::set_active(bool is_active) {
+    const std::lock_guard lock(mutex_);
+    is_active_ = is_active;
+}
+
+std::string SyncMetrics::text() const {
+    const std::lock_guard lock(mutex_);
+    std::string out = "# TYPE tenancyd_key_sync_active gauge\ntenancyd_key_sync_active " +
+                      std::string(is_active_ ? "1" : "0") +
+                      "\n# TYPE tenancyd_key_refreshes_total counter\n";
+    for (const auto &[issuer, counts] : issuers_) {
+        const auto line = [&](const char *result, unsigned long long count) {
+            out += "tenancyd_key_refreshes_total{issuer=\"" + label(issuer) + "\",result=\"" +
+                   result + "\"} " + std::to_string(count) + "\n";
+        };
+        line("loaded", counts.loaded);
+        line("unchanged", counts.unchanged);
+        line("failed", counts.failed);
+        line("refused", counts.refused);
+    }
+    out += "# TYPE tenancyd_key_last_success_timestamp_seconds gauge\n";
+    for (const auto &[issuer, counts] : issuers_)
+        out += "tenancyd_key_last_success_timestamp_seconds{issuer=\"" + label(issuer) + "\"} " +
+               std::to_string(counts.last_success) + "\n";
+    return out;
+}
+
+} // namespace tenancy::server::keys
