@@ -141,7 +141,7 @@ CREATE FUNCTION tenancy.protect_ddl() RETURNS event_trigger
 AS $$
 DECLARE
     changed CONSTANT oid[] := ARRAY(SELECT DISTINCT d.objid FROM pg_event_trigger_ddl_commands() d
-                                    WHERE d.classid = 'pg_class'::regclass AND NOT d.in_extension);
+                                    WHERE d.classid = 'pg_class'::regclass);
 BEGIN
     PERFORM tenancy.protect_new_partitions(r.root)
     FROM (SELECT DISTINCT pg_partition_root(c)::regclass FROM unnest(changed) c) r (root);
