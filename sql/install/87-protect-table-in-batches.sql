@@ -85,15 +85,15 @@ COMMENT ON FUNCTION tenancy.protect_waits_for_indexes(regclass, name) IS
     'Internal: whether indexes are missing that are to be built by hand; says which';
 REVOKE ALL ON FUNCTION tenancy.protect_waits_for_indexes(regclass, name) FROM PUBLIC;
 
--- A procedure that commits may have no SET clause; its own expressions name every function and operator.
+-- A procedure that commits may have no SET clause; its own expressions name every function, type and operator.
 CREATE PROCEDURE tenancy.protect_table_in_batches(target regclass, tenant_column name DEFAULT 'tenant_id',
         backfill_tenant text DEFAULT NULL, backfill_query text DEFAULT NULL, pages int DEFAULT 1000, build_indexes boolean DEFAULT true)
     LANGUAGE plpgsql
 AS $$
 DECLARE
-    backfill CONSTANT text := tenancy.protect_backfill(backfill_tenant, backfill_query);
+    backfill CONSTANT pg_catalog.text := tenancy.protect_backfill(backfill_tenant, backfill_query);
     batch    record;
-    changed  bigint;
+    changed  pg_catalog.int8;
 BEGIN
     PERFORM tenancy.require(pages OPERATOR(pg_catalog.>) 0, 'pages must be positive', 'Give the pages of a batch, 8 kB each.');
     FOR phase IN 1..7 LOOP

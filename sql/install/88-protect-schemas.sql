@@ -115,7 +115,7 @@ DECLARE
 BEGIN
     SELECT s.* INTO rule FROM tenancy.protected_schemas s JOIN pg_namespace n ON n.nspname = s.schema_name
         JOIN pg_class c ON c.relnamespace = n.oid
-    WHERE c.oid = protect_new_table.relation AND c.oid <> ALL (s.exempt)
+    WHERE c.oid = protect_new_table.relation AND coalesce(pg_partition_root(c.oid), c.oid) <> ALL (s.exempt)
       AND NOT EXISTS (SELECT FROM tenancy.protected_tables p WHERE p.relation = c.oid);
     SELECT c.relkind INTO kind FROM pg_class c WHERE c.oid = protect_new_table.relation;
     IF rule.schema_name IS NULL OR kind NOT IN ('r', 'p', 'm', 'f') THEN
@@ -141,7 +141,7 @@ CREATE FUNCTION tenancy.protect_ddl() RETURNS event_trigger
 AS $$
 DECLARE
     changed CONSTANT oid[] := ARRAY(SELECT DISTINCT d.objid FROM pg_event_trigger_ddl_commands() d
-                                    WHERE d.classid = 'pg_class'::regclass AND NOT d.in_extension);
+                                    WHERE d.classid = 'pg_class'::regclass);
 BEGIN
     PERFORM tenancy.protect_new_partitions(r.root)
     FROM (SELECT DISTINCT pg_partition_root(c)::regclass FROM unnest(changed) c) r (root);

@@ -80,6 +80,22 @@ SELECT action, statement, note FROM tenancy.unprotect_table('own.parent');
 SELECT DISTINCT what, who, super FROM own.ran ORDER BY what;
 SELECT rolsuper FROM pg_roles WHERE rolname = 'regress_migrator';
 
+-- nor does it run later, when the superuser commits
+\c - regress_migrator
+TRUNCATE own.ran;
+CREATE TABLE own.later (a int);
+CREATE FUNCTION own.spy_later() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM own.spy(''commit''); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER later AFTER INSERT ON own.later DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION own.spy_later();
+ALTER TABLE own.later ENABLE ALWAYS TRIGGER later;
+CREATE FUNCTION own.plant() RETURNS boolean LANGUAGE plpgsql AS 'BEGIN INSERT INTO own.later VALUES (1); RETURN true; END';
+CREATE TABLE own.planted (a int);
+INSERT INTO own.planted VALUES (1);
+ALTER TABLE own.planted ADD CHECK (own.plant()) NOT VALID;
+\c - :admin
+SET client_min_messages = warning;
+SELECT tenancy.protect_table('own.planted', backfill_query => '''acme''');
+SELECT * FROM own.ran;
+
 -- settings and role are as before, also after an error
 SELECT tenancy.run_as_owner('own.child', 'SELECT 1/0');
 SELECT tenancy.run_as_owner('own.child', 'SET work_mem = ''1MB''');

@@ -10,6 +10,7 @@ CREATE SCHEMA app;
 CREATE SCHEMA elsewhere;
 GRANT ALL ON SCHEMA app, elsewhere TO regress_migrator;
 CREATE TABLE app.before (a int);
+CREATE TABLE app.before_parted (a int) PARTITION BY LIST (a);
 CREATE FUNCTION app.walls() RETURNS TABLE (name text, wall boolean, forced boolean, registered boolean) LANGUAGE sql AS $$
     SELECT c.oid::regclass::text, tenancy.protect_has_wall(c.oid, coalesce(p.tenant_column, 'tenant_id')), c.relrowsecurity AND c.relforcerowsecurity, p.relation IS NOT NULL
     FROM pg_class c LEFT JOIN tenancy.protected_tables p ON p.relation = c.oid
@@ -70,6 +71,7 @@ CREATE FOREIGN TABLE app.far (a int) SERVER regress_server;
 ALTER SCHEMA app RENAME TO app2;
 -- tables that were there before go on as they were
 ALTER TABLE app.before ADD COLUMN b int;
+CREATE TABLE app.before_1 PARTITION OF app.before_parted DEFAULT;
 
 -- mode refuse: only what is protected already comes in
 SELECT tenancy.protect_schema('app', 'refuse');

@@ -96,6 +96,13 @@ SELECT pg_relation_filenode('shop.single') AS before, pg_relation_size('shop.sin
 SELECT step, action, statement FROM tenancy.protect_table('shop.single', 'org', backfill_tenant => 'acme') WHERE action IN ('add column', 'default', 'backfill', 'not null');
 SELECT pg_relation_filenode('shop.single') = :before AND pg_relation_size('shop.single') = :size AS untouched, count(*), min(org), max(org) FROM shop.single;
 
+-- what was taken away or came without the tenant since, the next call mends
+DROP POLICY tenant_wall ON shop.single;
+ALTER TABLE shop.single NO FORCE ROW LEVEL SECURITY, ALTER COLUMN org DROP DEFAULT, ADD CONSTRAINT later UNIQUE (id);
+GRANT TRUNCATE ON shop.single TO regress_app;
+SELECT action, statement FROM tenancy.protect_table('shop.single', 'org') WHERE action <> 'register';
+SELECT step FROM tenancy.protect_table('shop.single', 'org');
+
 -- a table's own permissive policies go on deciding within the tenant
 CREATE TABLE shop.own (tenant_id text COLLATE "C" NOT NULL DEFAULT current_setting('app.tenant'), owner text);
 ALTER TABLE shop.own ENABLE ROW LEVEL SECURITY;
