@@ -75,7 +75,8 @@ void for_each_row(Oid relid, void (*fn)(HeapTuple, TupleDesc)) {
 }
 
 void start_empty() {
-    tables = nullptr; // an error below must not leave a pointer into memory that is gone
+    tables = nullptr;      // an error below must not leave a pointer into memory that is gone,
+    loaded_generation = 0; // nor half a registry that looks whole
     app_roles = NIL;
     if (memory == nullptr)
         memory =

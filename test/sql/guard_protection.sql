@@ -165,6 +165,9 @@ INSERT INTO tenancy.protected_tables (relation, tenant_column, added_column) VAL
 SET ROLE regress_app;
 SELECT count(*) FROM public.notes_old;
 RESET ROLE;
+DELETE FROM tenancy.protected_tables WHERE relation = 'public.notes_old'::regclass;
+SET ROLE regress_app;
+SELECT count(*) FROM public.notes_old;
 \c - :admin
 SET client_min_messages = warning;
 DROP TABLE public.events, public.notes CASCADE;
