@@ -95,7 +95,7 @@ BEGIN ATOMIC
         ('setting_search_path', 'medium', '^search_path$', 'pg_temp(?!\W*$)', 'Temporary objects are found before others: names can be shadowed.'),
         ('setting_denies_service', 'medium', '^(default_transaction_read_only|statement_timeout|lock_timeout|idle_in_transaction_session_timeout|transaction_timeout)$',
             '^(on|true|yes|1|\d|\d\d|[0-9]+ ?(ms|us))$', 'Any session may have set this for the role, and it hits all tenants.'),
-        ('secret_in_setting', 'medium', '(secret|password|passwd|private_?key|api_?key|jwt)', '.', 'Settings of roles and databases can be read by everybody.')
+        ('secret_in_setting', 'medium', '\..*(secret|password|passwd|private_?key|api_?key|jwt|token)', '.', 'Settings of roles and databases can be read by everybody.')
     ) r (rule, severity, name, value, why) ON s.name ~ r.name AND s.value ~* r.value
     WHERE NOT (r.rule = 'setting_denies_service' AND s.value IN ('0', '0ms'))
     UNION ALL
