@@ -14,6 +14,7 @@ SUITES=(
     "symbols     | test/run/symbols.sh"
     "regress     | test/run/pg-regress.sh regress"
     "isolation   | test/run/pg-regress.sh isolation"
+    "tokens      | test/tokens/run.sh"
     "demo        | scripts/demo.sh"
     "readme      | test/readme/run.sh"
     "unit        | test/run/unit.sh unit"
