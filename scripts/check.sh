@@ -17,6 +17,7 @@ SUITES=(
     "dump        | test/run/dump.sh"
     "doctor      | test/run/doctor.sh"
     "attack      | test/attack/run.sh"
+    "tokens      | test/tokens/run.sh"
     "demo        | scripts/demo.sh"
     "readme      | test/readme/run.sh"
     "unit        | test/run/unit.sh unit"

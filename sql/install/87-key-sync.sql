@@ -26,11 +26,7 @@ CREATE FUNCTION tenancy.grant_key_sync(role name) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF EXISTS (SELECT FROM tenancy.app_roles r WHERE r.role_name = grant_key_sync.role
-                  OR pg_has_role(r.role_name, grant_key_sync.role, 'MEMBER')) THEN
-        RAISE EXCEPTION 'role "%" is an application role', role USING ERRCODE = 'invalid_grant_operation',
-            HINT = 'Use another one: who can load a key can become any tenant of its issuer.';
-    END IF;
+    PERFORM tenancy.require_no_app_role(role); -- who can load a key can become any tenant of its issuer
     EXECUTE format('GRANT USAGE ON SCHEMA tenancy TO %I', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION tenancy.load_jwks(text, text, interval), '
                    'tenancy.key_sync_state(), tenancy.key_sync_lock() TO %I', role);

@@ -6,7 +6,8 @@
 \set tampered `:issuer_tool forged tampered`
 \set none `:issuer_tool forged none`
 \set rs256 `:issuer_tool rs256 acme alice`
-CREATE TABLE counters_before AS SELECT * FROM tenancy.token_counters();
+CREATE TABLE counters_before (kind text, name text, count bigint);
+DO $$ BEGIN INSERT INTO counters_before SELECT * FROM tenancy.token_counters(); END $$;
 CREATE VIEW counted AS
     SELECT c.kind, c.name, c.count - coalesce(b.count, 0) AS count
     FROM tenancy.token_counters() c LEFT JOIN counters_before b USING (kind, name)
@@ -59,6 +60,18 @@ SELECT tenancy.set_tenant_from_jwt(:'rs256');
 SELECT kid = 'rsa' AS is_rsa, state FROM tenancy.keys WHERE issuer = 'https://dev.issuer.example' ORDER BY 1;
 SELECT count(*) FROM tenancy.load_jwks('https://dev.issuer.example', :'jwks');
 SELECT tenancy.set_tenant_from_jwt(:'rs256');
+
+-- a proof ends with its token, also for a backend that never saw it before
+SELECT tenancy.add_issuer('https://dev.issuer.example', '{agents}', 'org_id', leeway_seconds => 0);
+\set short `:issuer_tool rs256 acme alice 3`
+SELECT tenancy.set_tenant_from_jwt(:'short');
+\c - :admin
+SELECT tenancy.set_tenant_from_jwt(:'short');
+SELECT pg_sleep(3.1);
+SELECT tenancy.set_tenant_from_jwt(:'short');
+\c - :admin
+SELECT tenancy.set_tenant_from_jwt(:'short');
+SELECT tenancy.add_issuer('https://dev.issuer.example', '{agents}', 'org_id');
 
 -- last use and count of a key
 SELECT kid = 'rsa' AS is_rsa, state, use_count > 0 AS used, last_used_at > now() - interval '1 minute' AS lately
