@@ -6,7 +6,7 @@ namespace tenancy::pg {
 
 namespace {
 
-// Column order of sql/install/86-protected-tables.sql and 20-registry.sql.
+// Column order of sql/install/81-protected-tables.sql and 20-registry.sql.
 constexpr int kTableRelation = 1;
 constexpr int kTableTenantColumn = 2;
 constexpr int kRoleName = 1;

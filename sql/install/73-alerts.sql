@@ -3,7 +3,7 @@
 -- makes "once" true whatever happens.
 
 CREATE TABLE tenancy.alerts (
-    tenant_id         text COLLATE "C" NOT NULL,
+    tenant_id         text COLLATE "C" NOT NULL DEFAULT tenancy.current_tenant(),
     alert_id          uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
     budget_id         bigint NOT NULL,
     scope             text NOT NULL,

@@ -69,8 +69,8 @@ END;
 COMMENT ON FUNCTION tenancy.check_policies() IS 'Internal: every policy, and whether it compares the tenant column with current_tenant()';
 REVOKE ALL ON FUNCTION tenancy.check_policies() FROM PUBLIC;
 
--- The tenant column is what a tenant policy compares, or else one that is named tenant_id. The tables of
--- schema tenancy are nobody's but the owner's; rule registry_exposed sees to that.
+-- The tenant column is what a tenant policy compares, or else one that is named tenant_id. Those tables
+-- of schema tenancy that are not protected are nobody's but the owner's; rule registry_exposed sees to that.
 CREATE FUNCTION tenancy.check_tables(policies tenancy.checked_policy[]) RETURNS SETOF tenancy.checked_table
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
@@ -90,7 +90,8 @@ BEGIN ATOMIC
     LEFT JOIN wall w ON w.relation = c.oid LEFT JOIN granted g ON g.oid = c.oid
     LEFT JOIN pg_attribute k ON k.attrelid = c.oid AND k.attnum > 0 AND NOT k.attisdropped AND k.attname = coalesce((parse_ident(w.tenant_column))[1], 'tenant_id')
     WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
-      AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'tenancy') AND n.nspname !~ '^pg_(toast|temp)';
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+      AND (n.nspname <> 'tenancy' OR c.oid IN (SELECT p.relation FROM tenancy.protected_tables p));
 END;
 COMMENT ON FUNCTION tenancy.check_tables(tenancy.checked_policy[]) IS
     'Internal: all tables but the catalog''s, whether the application reaches them, and whether they are or ought to be behind the wall';

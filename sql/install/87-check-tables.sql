@@ -68,7 +68,8 @@ BEGIN ATOMIC
     UNION ALL
     SELECT 'registry_exposed', CASE WHEN bool_or(a.privilege <> 'SELECT') THEN 'critical' ELSE 'high' END, format('%s to %s', a.oid::regclass, a.grantee),
         'Keys, tenants, limits and prices are for administrators only.', format('REVOKE ALL ON %s FROM %s', a.oid::regclass, a.grantee)
-    FROM acl a WHERE a.relnamespace = 'tenancy'::regnamespace GROUP BY a.oid, a.grantee
+    FROM acl a WHERE a.relnamespace = 'tenancy'::regnamespace
+      AND a.oid NOT IN (SELECT p.relation FROM tenancy.protected_tables p) GROUP BY a.oid, a.grantee
     UNION ALL
     SELECT 'shared_table_writable', 'high', format('%s to %s', t.name, a.grantee), 'A table of no tenant that any tenant''s session changes for all.',
         format('REVOKE %s ON %s FROM %s', string_agg(DISTINCT a.text, ', '), t.name, a.grantee)

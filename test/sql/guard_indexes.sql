@@ -99,4 +99,3 @@ ROLLBACK;
 SET client_min_messages = warning;
 DROP TABLE public.ledger;
 DROP FUNCTION public.estimate;
-DELETE FROM tenancy.protected_tables WHERE relation::oid NOT IN (SELECT oid FROM pg_class);

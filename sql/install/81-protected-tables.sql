@@ -19,7 +19,8 @@ COMMENT ON COLUMN tenancy.protected_tables.details IS
 
 INSERT INTO tenancy.protected_tables (relation, tenant_column, added_column)
 SELECT c.oid, 'tenant_id', false FROM pg_catalog.pg_class c
-WHERE c.relnamespace OPERATOR(pg_catalog.=) 'agent'::regnamespace AND c.relkind OPERATOR(pg_catalog.=) 'r';
+WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND (c.relnamespace OPERATOR(pg_catalog.=) 'agent'::regnamespace
+    OR c.oid OPERATOR(pg_catalog.=) 'tenancy.alerts'::regclass);
 
 -- A role with tenancy.grant_protect() sees and writes the rows of tables that it owns.
 ALTER TABLE tenancy.protected_tables ENABLE ROW LEVEL SECURITY;
