@@ -215,7 +215,9 @@ ALTER ROLE regress_app SET tenancy.guard = 'lock, temp';
 BEGIN;
 LOCK TABLE public.ledger;
 CREATE TEMP TABLE t (i int);
+\set VERBOSITY default
 DO 'BEGIN END';
+\set VERBOSITY terse
 ROLLBACK;
 
 \c - :admin
