@@ -10,7 +10,7 @@ std::string request_facts(const Services &services, const RequestContext &contex
                           const std::optional<rate::Decision> &decision) {
     nlohmann::json facts = {{"request_id", context.request_id},
                             {"model", services.config.model.name},
-                            {"instance_id", services.instance_id}};
+                            {"instance_id", services.instance_id}}; // "" is none
     if (context.x_tenant)
         facts["x_tenant"] = *context.x_tenant;
     if (context.x_auth_subject)

@@ -181,7 +181,10 @@ Response answer_chat(Services &services, RequestContext &context, const Request 
     }
     Response response =
         run_turn(services, context, request, place, begun, options, std::move(called.taken));
-    response.headers.set("X-Trace-Id", context.trace_id);
+    // What begin_turn says of the limits; values from after the hold, which a stream sends first.
+    for (const Header &header : passed.headers.all())
+        if (header.name != "Content-Type")
+            response.headers.set(header.name, header.value);
     return response;
 }
 

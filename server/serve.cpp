@@ -54,6 +54,11 @@ void add_gauges(Metrics &metrics, const HttpServer &server, const db::Database &
     metrics.add_gauge("tenancyd_turns_running", [&turns] { return turns.taken(); });
 }
 
+// An instance that holds no lock to show that it is alive has no name: it would be taken for gone.
+std::string instance_id(const StorageConfig &storage) {
+    return storage.maintenance_url ? random_hex(8) : "";
+}
+
 int cannot_listen(const std::string &reason) {
     log_event(LogLevel::error, "cannot_start", {log_text("reason", reason)});
     return 1;
@@ -82,7 +87,7 @@ int serve(const Config &config) {
     if (config.shared_limit.uses_valkey)
         shared_limit.emplace(config.shared_limit);
     Services services{config, database,      *model,      metrics,
-                      turns,  random_hex(8), is_stopping, shared_limit ? &*shared_limit : nullptr};
+                      turns,  instance_id(config.storage), is_stopping, shared_limit ? &*shared_limit : nullptr};
     std::optional<Orphans> orphans;
     if (config.storage.maintenance_url)
         orphans.emplace(db::settings_of(config.storage, *config.storage.maintenance_url),

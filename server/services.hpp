@@ -37,7 +37,7 @@ struct Services {
     llm::Model &model;
     Metrics &metrics;
     Slots &turns;
-    std::string instance_id; // random, one per process
+    std::string instance_id; // random, one per process; empty: nothing shows that it is alive
     std::atomic<bool> &is_stopping;
     rate::SharedLimit *shared_limit = nullptr; // null: the database alone limits
 };

@@ -118,4 +118,8 @@ const char *guard_reason(Guard guard) {
     return kGuards[static_cast<std::size_t>(guard)].reason;
 }
 
+const char *guard_setting_lifting(Guard guard) {
+    return standing == kAll ? guard_name(guard) : psprintf("%s, %s", value, guard_name(guard));
+}
+
 } // namespace tenancy::pg

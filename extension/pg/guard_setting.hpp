@@ -38,4 +38,7 @@ bool guard_stands(Guard guard);
 const char *guard_name(Guard guard);
 const char *guard_reason(Guard guard);
 
+// Value of tenancy.guard that lifts this guard besides those that are lifted now.
+const char *guard_setting_lifting(Guard guard);
+
 } // namespace tenancy::pg

