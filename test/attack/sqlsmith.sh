@@ -20,7 +20,7 @@ run_smith() {
     { timeout "$SMITH_SECONDS" psql -qXAt -U "$1" -d attack_protected -v token="$TOKEN_ACME" -f - 2>&1 || true; } < <(
         echo "SET statement_timeout = '300ms'; SET tenancy.token = :'token';"
         cat "$WORK/smith.sql"
-        echo '\echo the end'
+        printf '%s\n' '\echo the end'
     )
 }
 
