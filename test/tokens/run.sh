@@ -43,7 +43,7 @@ prepare() {
 main() {
     if [[ ${1:-} != --inside-cluster ]]; then
         CLUSTER_PRELOAD='pg_tenancy, pg_stat_statements, auto_explain' \
-            CLUSTER_CONF="tenancy.token_cache_size = 64
+            CLUSTER_CONF="tenancy.token_cache_size = 8
 pg_stat_statements.track = all
 pg_stat_statements.track_utility = off" exec "$ROOT/scripts/with-cluster.sh" "$0" --inside-cluster
     fi

@@ -108,7 +108,7 @@ flood_is_short() {
     lines=$(grep -c 'reason: token_expired' "$DIR/log")
     seconds=$((SECONDS - seconds))
     echo "$lines lines in $seconds s"
-    ((lines > 0 && lines <= 5 * (seconds + 1))) &&
-        grep -qE 'reason: token_malformed .*not logged before: [1-9]' "$DIR/log"
-    [[ $(($(refusals) - before)) -eq 500 ]]
+    ((lines > 0 && lines <= 5 * (seconds + 1))) || return 1
+    grep -qE 'reason: token_malformed .*not logged before: [1-9]' "$DIR/log" || return 1
+    equals $(($(refusals) - before)) 500
 }
