@@ -84,14 +84,14 @@ BEGIN ATOMIC
         JOIN tenancy.check_grantees() g ON g.role = u.grantee
     )
     SELECT c.oid, format('%I.%I', n.nspname, c.relname), c.relowner, c.relrowsecurity, c.relforcerowsecurity, i.inhrelid IS NOT NULL,
-        coalesce(w.whole, false), g.oid IS NOT NULL, quote_ident(k.attname), k.attnum, c.relrowsecurity OR k.attnum IS NOT NULL OR n.nspname = 'agent'
+        coalesce(w.whole, false), g.oid IS NOT NULL, quote_ident(k.attname), k.attnum, c.relrowsecurity OR k.attnum IS NOT NULL OR n.nspname = 'agent' OR r.relation IS NOT NULL
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN (SELECT DISTINCT h.inhrelid FROM pg_inherits h) i ON i.inhrelid = c.oid
-    LEFT JOIN wall w ON w.relation = c.oid LEFT JOIN granted g ON g.oid = c.oid
-    LEFT JOIN pg_attribute k ON k.attrelid = c.oid AND k.attnum > 0 AND NOT k.attisdropped AND k.attname = coalesce((parse_ident(w.tenant_column))[1], 'tenant_id')
+    LEFT JOIN wall w ON w.relation = c.oid LEFT JOIN granted g ON g.oid = c.oid LEFT JOIN tenancy.protected_tables r ON r.relation = c.oid
+    LEFT JOIN pg_attribute k ON k.attrelid = c.oid AND k.attnum > 0 AND NOT k.attisdropped AND k.attname = coalesce((parse_ident(w.tenant_column))[1], r.tenant_column, 'tenant_id')
     WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
       AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
-      AND (n.nspname <> 'tenancy' OR c.oid IN (SELECT p.relation FROM tenancy.protected_tables p));
+      AND (n.nspname <> 'tenancy' OR r.relation IS NOT NULL);
 END;
 COMMENT ON FUNCTION tenancy.check_tables(tenancy.checked_policy[]) IS
     'Internal: all tables but the catalog''s, whether the application reaches them, and whether they are or ought to be behind the wall';

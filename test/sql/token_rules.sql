@@ -28,6 +28,7 @@ RESET default_transaction_read_only;
 -- functions and operators of the caller's own, first in the path, decide nothing
 \c - :admin
 CREATE SCHEMA regress_evil AUTHORIZATION regress_app;
+ALTER ROLE regress_app SET tenancy.guard = 'create'; -- so that there is something in the path
 \c - regress_app
 CREATE FUNCTION regress_evil.always(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT true';
 CREATE OPERATOR regress_evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = regress_evil.always);
@@ -40,6 +41,7 @@ COMMIT;
 RESET search_path;
 \c - :admin
 DROP SCHEMA regress_evil CASCADE;
+ALTER ROLE regress_app RESET tenancy.guard;
 
 -- a context of one role is that of no other token, whoever runs it
 BEGIN;
