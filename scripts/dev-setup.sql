@@ -22,6 +22,7 @@ CREATE ROLE :"maintenance" LOGIN;
 ALTER ROLE :"maintenance" PASSWORD :'maintenance_password';
 ALTER ROLE :"admin" PASSWORD :'admin_password';
 SELECT tenancy.grant_app(:'app'), tenancy.grant_maintenance(:'maintenance');
+SELECT count(*) AS revoked_from_public FROM tenancy.harden(dry_run => false);
 
 -- Not again: it would undo what a developer changed in the issuer's policy.
 \if :no_issuer
