@@ -99,16 +99,16 @@ Fetched http_fetch(const std::string &origin, const std::string &path, const std
                 fetched.body.append(data, size);
             return !is_too_large;
         });
+    const bool is_wanted =
+        fetched.status == kOk || (fetched.status == kNotModified && !etag.empty());
     if (deadline.finish())
         fetched.problem = "did not answer in time";
     else if (is_too_large)
         fetched.problem = "answered with more than " + std::to_string(limits.max_bytes) + " bytes";
-    else if (fetched.status != 0 && fetched.status != kOk && fetched.status != kNotModified)
+    else if (fetched.status != 0 && !is_wanted)
         fetched.problem = problem_with(fetched.status);
     else if (!result)
         fetched.problem = "cannot be reached: " + httplib::to_string(result.error());
-    else if (fetched.status == kNotModified && etag.empty())
-        fetched.problem = problem_with(fetched.status);
     if (fetched.problem.empty()) {
         fetched.etag = result->get_header_value("ETag");
         fetched.caching = result->get_header_value("Cache-Control");

@@ -30,7 +30,7 @@ public:
 
 private:
     KeySet read_file() const;
-    KeySet fetch_from(const std::string &url);
+    KeySet fetch_from(const std::string &address);
     std::string discover(std::string &problem) const;
 
     const IssuerConfig &issuer_;

@@ -16,6 +16,12 @@ std::string label(const std::string &value) {
     return out;
 }
 
+void add_refreshes(std::string &out, const std::string &issuer, const char *result,
+                   unsigned long long count) {
+    out += "tenancyd_key_refreshes_total{issuer=\"" + label(issuer) + "\",result=\"" + result +
+           "\"} " + std::to_string(count) + "\n";
+}
+
 } // namespace
 
 void SyncMetrics::count(const std::string &issuer, RefreshResult result) {
@@ -49,14 +55,10 @@ std::string SyncMetrics::text() const {
                       std::string(is_active_ ? "1" : "0") +
                       "\n# TYPE tenancyd_key_refreshes_total counter\n";
     for (const auto &[issuer, counts] : issuers_) {
-        const auto line = [&](const char *result, unsigned long long count) {
-            out += "tenancyd_key_refreshes_total{issuer=\"" + label(issuer) + "\",result=\"" +
-                   result + "\"} " + std::to_string(count) + "\n";
-        };
-        line("loaded", counts.loaded);
-        line("unchanged", counts.unchanged);
-        line("failed", counts.failed);
-        line("refused", counts.refused);
+        add_refreshes(out, issuer, "loaded", counts.loaded);
+        add_refreshes(out, issuer, "unchanged", counts.unchanged);
+        add_refreshes(out, issuer, "failed", counts.failed);
+        add_refreshes(out, issuer, "refused", counts.refused);
     }
     out += "# TYPE tenancyd_key_last_success_timestamp_seconds gauge\n";
     for (const auto &[issuer, counts] : issuers_)

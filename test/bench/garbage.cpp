@@ -1,7 +1,6 @@
 // What refusing a token costs, by kind, in the core alone: each beside the verification of a good
 // one.
-#include "codes.hpp"
-#include "signer.hpp"
+#include "../unit/signer.hpp"
 
 #include "core/base64url.hpp"
 #include "core/verify.hpp"

@@ -54,7 +54,7 @@ garbage() {
     local program
     program=build/bench/garbage
     mkdir -p "${program%/*}"
-    g++ -O2 -std=c++20 -Iextension -Itest/unit test/bench/garbage.cpp test/unit/signer.cpp extension/core/*.cpp -lcrypto -o "$program"
+    g++ -O2 -std=c++20 -Iextension test/bench/garbage.cpp test/unit/signer.cpp extension/core/*.cpp -lcrypto -o "$program"
     "$program"
 }
 

@@ -72,3 +72,4 @@ SELECT tenancy.set_tenant_from_jwt(:'token_acme_bob');
 -- old providers write nbf 0
 \set nbf `:issuer_tool claims "$(printf '{"iss":"https://dev.issuer.example","aud":"agents","org_id":"acme","sub":"s","nbf":0,"iat":0,"exp":%d}' $(($(date +%s) + 600)))"`
 SELECT tenancy.set_tenant_from_jwt(:'nbf');
+DELETE FROM tenancy.signing_keys WHERE issuer = :'iss' AND state = 'retiring';
