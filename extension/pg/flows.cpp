@@ -4,6 +4,7 @@
 
 #include "pg/errors.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace tenancy::pg {
@@ -13,24 +14,49 @@ namespace {
 constexpr std::int64_t kNsPerUs = 1000;
 
 SharedTable<FlowKey, Flow> table("pg_tenancy flows");
+SharedTable<FlowKey, Flow> subject_table("pg_tenancy subject flows");
 
-FlowKey key_of(const char *tenant_id, FlowKind kind) {
+SharedTable<FlowKey, Flow> &table_of(FlowKind kind) {
+    return kind == FlowKind::subject_requests ? subject_table : table;
+}
+
+FlowKey key_of(const char *owner, FlowKind kind) {
     FlowKey key;
     std::memset(&key, 0, sizeof key);
     key.database = MyDatabaseId;
     key.kind = kind;
-    strlcpy(key.tenant_id, tenant_id, sizeof key.tenant_id);
+    strlcpy(key.owner, owner, sizeof key.owner);
     return key;
 }
 
+// Drops the flows whose arrival time is at or before the given one; says how many.
+int drop_until(SharedTable<FlowKey, Flow> &flows, uint64 arrival_ns) {
+    return flows.drop_if(
+        [&](Flow &flow) { return pg_atomic_read_u64(&flow.arrival_ns) <= arrival_ns; });
+}
+
+// Drops the half of the time span that is nearer to now: enough that a full table is not scanned
+// for every new subject.
+void forget_least_indebted(std::int64_t now_ns) {
+    uint64 latest = 0;
+    (void)subject_table.drop_if([&](Flow &flow) {
+        latest = std::max<uint64>(latest, pg_atomic_read_u64(&flow.arrival_ns));
+        return false;
+    });
+    const auto now = static_cast<uint64>(now_ns);
+    if (latest > now && drop_until(subject_table, now + (latest - now) / 2) == 0)
+        (void)drop_until(subject_table, latest);
+}
+
 void create(const FlowKey &key, std::int64_t now_ns) {
-    const bool created = table.create(
+    SharedTable<FlowKey, Flow> &flows = table_of(key.kind);
+    const bool created = flows.create(
         key, [](Flow &flow) { pg_atomic_init_u64(&flow.arrival_ns, 0); },
         [&] {
             // A flow whose burst is whole again means the same as no flow.
-            (void)table.drop_if([&](Flow &flow) {
-                return pg_atomic_read_u64(&flow.arrival_ns) <= static_cast<uint64>(now_ns);
-            });
+            if (drop_until(flows, static_cast<uint64>(now_ns)) == 0 &&
+                key.kind == FlowKind::subject_requests)
+                forget_least_indebted(now_ns);
         });
     if (!created)
         raise_unavailable("rate limiter has no room for another tenant",
@@ -58,10 +84,14 @@ SharedTable<FlowKey, Flow> &flows_table() {
     return table;
 }
 
-core::GcraDecision flows_take(const char *tenant_id, FlowKind kind, const core::GcraLimit &limit,
+SharedTable<FlowKey, Flow> &subject_flows_table() {
+    return subject_table;
+}
+
+core::GcraDecision flows_take(const char *owner, FlowKind kind, const core::GcraLimit &limit,
                               std::int64_t cost) {
     require_table();
-    const FlowKey key = key_of(tenant_id, kind);
+    const FlowKey key = key_of(owner, kind);
     core::GcraDecision decision;
     for (;;) {
         const std::int64_t now_ns = wall_clock_us() * kNsPerUs;
@@ -69,17 +99,17 @@ core::GcraDecision flows_take(const char *tenant_id, FlowKind kind, const core::
             decision = core::gcra_decide(limit, arrival_ns, now_ns, cost);
             return decision.arrival_ns;
         };
-        if (table.with(key, [&](Flow &flow) { update(flow, decide); }))
+        if (table_of(kind).with(key, [&](Flow &flow) { update(flow, decide); }))
             return decision;
         create(key, now_ns);
     }
 }
 
-void flows_give_back(const char *tenant_id, FlowKind kind, const core::GcraLimit &limit,
+void flows_give_back(const char *owner, FlowKind kind, const core::GcraLimit &limit,
                      std::int64_t units) {
     require_table();
     const std::int64_t now_ns = wall_clock_us() * kNsPerUs;
-    (void)table.with(key_of(tenant_id, kind), [&](Flow &flow) {
+    (void)table_of(kind).with(key_of(owner, kind), [&](Flow &flow) {
         update(flow, [&](std::int64_t arrival_ns) {
             return core::gcra_give_back(limit, arrival_ns, now_ns, units);
         });

@@ -12,13 +12,13 @@
 
 namespace tenancy::pg {
 
-enum class FlowKind : uint32 { requests = 1, tokens = 2 };
+enum class FlowKind : uint32 { requests = 1, tokens = 2, subject_requests = 3 };
 
 // Hashed as raw bytes, so it is always zeroed first.
 struct FlowKey {
     Oid database;
     FlowKind kind;
-    char tenant_id[kMaxTenantBytes + 8]; // a multiple of 8: no padding behind it
+    char owner[kMaxTenantBytes + 8]; // a multiple of 8: no padding behind it
 };
 static_assert(sizeof(FlowKey) == sizeof(Oid) + sizeof(FlowKind) + kMaxTenantBytes + 8);
 
@@ -29,13 +29,19 @@ struct Flow {
 
 SharedTable<FlowKey, Flow> &flows_table();
 
-// Takes `cost` units of the tenant's flow if its limit allows, in one compare-and-swap. PT503 when
-// the table is not there, or full of flows that are in use: nothing is admitted unmetered.
-core::GcraDecision flows_take(const char *tenant_id, FlowKind kind, const core::GcraLimit &limit,
+// Flows of subjects have a table of their own: however many subjects one tenant has, the flows of
+// tenants keep their room.
+SharedTable<FlowKey, Flow> &subject_flows_table();
+
+// Takes `cost` units of the flow of a tenant (or of a subject, by any name of up to
+// kMaxTenantBytes) if its limit allows, in one compare-and-swap. PT503 when the table is not there,
+// or full of flows that are in use: nothing is admitted unmetered. A full table of subjects forgets
+// those who owe least; their tenants' limits hold all the same.
+core::GcraDecision flows_take(const char *owner, FlowKind kind, const core::GcraLimit &limit,
                               std::int64_t cost);
 
 // Gives units back that were taken and not used. A flow that is gone has nothing to give back to.
-void flows_give_back(const char *tenant_id, FlowKind kind, const core::GcraLimit &limit,
+void flows_give_back(const char *owner, FlowKind kind, const core::GcraLimit &limit,
                      std::int64_t units);
 
 } // namespace tenancy::pg

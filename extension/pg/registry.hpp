@@ -19,6 +19,7 @@ inline constexpr std::size_t kMaxClaimBytes = 255;
 struct RateLimits {
     std::int64_t requests_per_minute, burst;
     std::int64_t tokens_per_minute;
+    std::int64_t subject_requests_per_minute; // of each subject
 };
 
 // What an administrator has said about the tenant a claim names. Plain data.

@@ -44,7 +44,8 @@ enum RateColumn {
     rate_tenant_id = 1,
     rate_requests_per_minute,
     rate_burst,
-    rate_tokens_per_minute
+    rate_tokens_per_minute,
+    rate_subject_requests_per_minute = 7
 };
 
 constexpr int kFirstCapacity = 16;
@@ -227,7 +228,8 @@ RateLimits registry_read_rates(const RegistryRelations &relations, const char *t
                      [&](const Row &row) {
                          found = true;
                          rates = {row.bigint(rate_requests_per_minute), row.bigint(rate_burst),
-                                  row.bigint(rate_tokens_per_minute)};
+                                  row.bigint(rate_tokens_per_minute),
+                                  row.bigint(rate_subject_requests_per_minute)};
                      });
     }
     return rates;

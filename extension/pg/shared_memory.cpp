@@ -26,6 +26,7 @@ void request_memory() {
     if (previous_request != nullptr)
         previous_request();
     flows_table().request(max_flows);
+    subject_flows_table().request(max_flows);
     slots_table().request(max_slots);
     uses_table().request(kMaxUses);
     proof_cache_request(max_proofs);
@@ -36,6 +37,7 @@ void attach_memory() {
     if (previous_startup != nullptr)
         previous_startup();
     flows_table().attach();
+    subject_flows_table().attach();
     slots_table().attach();
     uses_table().attach();
     proof_cache_attach();
@@ -50,8 +52,8 @@ void define_size(const char *name, const char *what, int *value) {
 } // namespace
 
 void shared_memory_reserve() {
-    // About 160 bytes each. What counts is how many tenants are active within the time a burst
-    // spans: idle flows make room by themselves.
+    // About 160 bytes each, twice: for tenants and for subjects. What counts is how many are
+    // active within the time a burst spans: idle flows make room by themselves.
     define_size("tenancy.max_flows", "Number of tenants and units metered at one time.",
                 &max_flows);
     // About 500 bytes each. A full table costs speed, never exactness: slots are rebuilt from rows.

@@ -155,7 +155,7 @@ BEGIN ATOMIC
             'limit_usd', agent.usd((refusal ->> 'limit_picodollars')::bigint),
             'current_tokens', refusal -> 'spent_tokens', 'held_tokens', refusal -> 'held_tokens',
             'limit_tokens', refusal -> 'limit_tokens',
-            'limit', refusal -> 'limit', 'remaining', refusal -> 'remaining',
+            'limit', refusal -> 'limit', 'per', refusal -> 'per', 'remaining', refusal -> 'remaining',
             'retry_after_ms', refusal -> 'retry_after_ms', 'resets_at', refusal -> 'resets_at')),
         'error', pg_catalog.jsonb_build_object(
             'message', message, 'param', NULL, 'code', refusal -> 'code',
@@ -177,7 +177,8 @@ DECLARE
     message text;
 BEGIN
     message := CASE code
-        WHEN 'rate_limit_exceeded' THEN format('Rate limit of %s %s a minute reached', refusal ->> 'limit', refusal ->> 'scope')
+        WHEN 'rate_limit_exceeded' THEN format('Rate limit of %s %s a minute%s reached', refusal ->> 'limit', refusal ->> 'scope',
+                CASE refusal ->> 'per' WHEN 'subject' THEN ' for each user' ELSE '' END)
             || CASE WHEN refusal ->> 'retry_after_ms' IS NULL THEN '; this request is larger than the limit and can never pass' ELSE '' END
         WHEN 'concurrency_limit_exceeded' THEN format('Limit of %s turns at a time reached', refusal ->> 'limit_tokens')
         WHEN 'insufficient_quota' THEN format('Budget of the %s for this %s is spent', refusal ->> 'scope', refusal ->> 'window')

@@ -118,7 +118,7 @@ BEGIN
         response := agent.shared_refusal(body ->> 'session_id', request -> 'shared_rate');
     END IF;
     IF response.status IS NULL AND route <> 'begin_turn' THEN -- which takes the rate together with the budget
-        rate := to_jsonb(tenancy.take_request());
+        rate := to_jsonb(tenancy.decide_request(1));
         IF rate -> 'allowed' = 'false' THEN
             response := agent.limit_refusal(body ->> 'session_id',
                 rate || '{"code": "rate_limit_exceeded", "scope": "requests"}');

@@ -13,7 +13,7 @@ BEGIN ATOMIC
         ('function', 'tenancy.current_issuer()', 'EXECUTE'),
         ('function', 'tenancy.current_claims()', 'EXECUTE'),
         ('function', 'tenancy.clear_tenant()', 'EXECUTE'),
-        ('function', 'tenancy.take_request(bigint)', 'EXECUTE'),
+        ('function', 'tenancy.take_request(bigint)', 'EXECUTE'), ('function', 'tenancy.decide_request(bigint)', 'EXECUTE'),
         ('function', 'tenancy.is_text(text)', 'EXECUTE'), -- in CHECKs of what the role may write
         ('function', 'tenancy.advisory_lock(bigint)', 'EXECUTE'),
         ('function', 'tenancy.try_advisory_lock(bigint)', 'EXECUTE'),

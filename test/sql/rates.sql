@@ -64,6 +64,44 @@ SELECT tenancy.set_tenant_from_jwt(:'token_acme_bob');
 SELECT allowed, "limit" FROM tenancy.take_request();
 COMMIT;
 
+-- a limit for each subject, within the tenant's: one cannot use up what others need
+\c - :admin
+SELECT tenancy.set_rate_limit('acme', subject_requests_per_minute => 0);
+SELECT tenancy.set_rate_limit('acme', 60000, burst => 1000000, subject_requests_per_minute => 2);
+\c - regress_app
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_alice');
+SELECT allowed, "limit", remaining, retry_after_ms > 20000 AS waits FROM generate_series(1, 3) n, LATERAL (SELECT * FROM tenancy.take_request(1 + 0 * n)) t;
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_bob');
+SELECT allowed, "limit", remaining FROM tenancy.take_request(0);
+SELECT tenancy.take_request(3);
+COMMIT;
+SELECT status, headers ->> 'x-ratelimit-limit-requests' AS "limit", body #>> '{error,message}' AS message, body #>> '{detail,per}' AS per
+    FROM agent.call('list_traces', :'token_acme_alice', '{}', '{}');
+SELECT status, body #>> '{detail,per}' AS per FROM agent.call('begin_turn', :'token_acme_alice', '{"messages": [{"role": "user", "content": "hi"}]}', '{}');
+-- what the tenant's own limit refuses is not taken from the subject's
+\c - :admin
+SELECT tenancy.set_rate_limit('acme', 1, burst => 1, subject_requests_per_minute => 5);
+\c - regress_app
+SELECT status, body #>> '{detail,per}' AS per FROM generate_series(1, 4) n, LATERAL agent.call('list_traces', :'token_acme_bob', jsonb_build_object('limit', n), '{}');
+\c - :admin
+SELECT tenancy.set_rate_limit('acme', subject_requests_per_minute => 5);
+\c - regress_app
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_bob');
+SELECT allowed, "limit", remaining FROM tenancy.take_request(0);
+COMMIT;
+-- nor what the tokens' rate refuses
+\c - :admin
+SELECT tenancy.set_rate_limit('acme', tokens_per_minute => 1, subject_requests_per_minute => 5);
+\c - regress_app
+SELECT status, body #>> '{error,type}' AS type FROM generate_series(1, 3) n, LATERAL agent.call('begin_turn', :'token_acme_bob',
+    jsonb_build_object('messages', '[{"role": "user", "content": "hi"}]'::jsonb, 'seed', n), '{}');
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_bob');
+SELECT remaining FROM tenancy.take_request(0);
+COMMIT;
+
 -- the application role can change no limit and give nothing back
 SELECT tenancy.set_rate_limit('acme', 1000);
 SELECT tenancy.give_back_rate('acme', 1, 1000);
