@@ -94,6 +94,16 @@ claim('a spent budget is 402 with the reference body, and is not retried', async
   assert.notEqual(other.status, 402, 'another tenant is not touched');
 });
 
+claim('the answer is cut to what the budget pays for when the client agrees', async () => {
+  const spent = Number(await world.value("SELECT sum(cost_picodollars) FROM agent.usage WHERE tenant_id = 'acme'"));
+  await world.rows("SELECT tenancy.set_budget('acme', 'total', $1)", (spent + 3_000_000) / 1e12);
+  assert.equal((await post(server.url, acme, { ...hello, max_tokens: 50 })).status, 402);
+  const cut = await post(server.url, acme, { ...hello, max_tokens: 50, clamp_to_budget: true });
+  assert.equal(cut.status, 200);
+  assert.match(cut.headers.get('x-max-tokens-clamped'), /^[1-4]?[0-9]$/);
+  await world.rows("SELECT tenancy.set_budget('acme', 'total')");
+});
+
 claim('an admitted turn tells what is left, streamed or not', async () => {
   await world.rows("SELECT tenancy.set_rate_limit('acme', requests_per_minute => 600, tokens_per_minute => 1000000)");
   for (const stream of [false, true]) {
@@ -107,16 +117,6 @@ claim('an admitted turn tells what is left, streamed or not', async () => {
     await answer.text();
   }
   await world.rows("SELECT tenancy.set_rate_limit('acme')");
-});
-
-claim('the answer is cut to what the budget pays for when the client agrees', async () => {
-  const spent = Number(await world.value("SELECT sum(cost_picodollars) FROM agent.usage WHERE tenant_id = 'acme'"));
-  await world.rows("SELECT tenancy.set_budget('acme', 'total', $1)", (spent + 3_000_000) / 1e12);
-  assert.equal((await post(server.url, acme, { ...hello, max_tokens: 50 })).status, 402);
-  const cut = await post(server.url, acme, { ...hello, max_tokens: 50, clamp_to_budget: true });
-  assert.equal(cut.status, 200);
-  assert.match(cut.headers.get('x-max-tokens-clamped'), /^[1-4]?[0-9]$/);
-  await world.rows("SELECT tenancy.set_budget('acme', 'total')");
 });
 
 claim('turns that still run hold the budget: 429 budget_held, and it fits once they end', async () => {
