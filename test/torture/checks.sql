@@ -56,7 +56,7 @@ LEFT JOIN agent.traces r ON r.tenant_id = t.tenant_id AND r.trace_id = t.trace_i
 WHERE (t.status = 'open') <> (u.charges IS NULL AND a.entries IS NULL AND r.ended_at IS NULL)
    OR u.charges <> 1;
 
--- Observed budgets, whose limits no scenario changes: thresholds that are crossed without an alert, and alerts
+-- Observed budgets of money, whose limits no scenario changes: thresholds that are crossed without an alert, and alerts
 -- without a crossing.
 CREATE VIEW torture.wrong_alerts AS
 WITH counted AS (
@@ -72,7 +72,7 @@ WITH counted AS (
     WHERE s.spent >= CASE k.kind WHEN 'warn' THEN s.warn_ratio ELSE 1 END * s.limit_picodollars
 ), raised AS (
     SELECT a.tenant_id, a.budget_id, a.scope_value AS value, a.window_start AS since, a.kind, a.spent_picodollars
-    FROM tenancy.alerts a WHERE a.mode = 'observe'
+    FROM tenancy.alerts a WHERE a.mode = 'observe' AND a.measure = 'money'
 )
 SELECT * FROM crossed FULL JOIN raised USING (tenant_id, budget_id, value, since, kind)
 WHERE crossed.spent IS NULL OR raised.spent_picodollars IS NULL OR raised.spent_picodollars > crossed.spent;
