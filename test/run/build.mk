@@ -14,7 +14,7 @@ EXTENSION_WARNINGS = -Wold-style-cast -Wclobbered
 endif
 COMMON = -std=c++20 -O2 -g -fPIC -MMD -MP -Iextension $(WARNINGS)
 
-SERVER_PACKAGES := libpq cpp-httplib yaml-cpp spdlog libcrypto
+SERVER_PACKAGES := libpq cpp-httplib yaml-cpp spdlog hiredis libcrypto
 FLAGS_core   := $(EXTENSION_WARNINGS)
 FLAGS_pg     := $(EXTENSION_WARNINGS) -isystem $(shell $(PG_CONFIG) --includedir-server)
 FLAGS_server := -Iserver $(patsubst -I%,-isystem%,$(shell pkg-config --cflags $(SERVER_PACKAGES)))

@@ -12,7 +12,7 @@ flags_of() {
     case $1 in
         extension/core/*) ;;
         extension/*) printf '%s\n' -isystem "$("$(pg_bin)/pg_config" --includedir-server)" ;;
-        *) pkg-config --cflags libpq cpp-httplib yaml-cpp spdlog | xargs -n 1 | sed 's/^-I/-isystem/' ;;
+        *) pkg-config --cflags libpq cpp-httplib yaml-cpp spdlog hiredis | xargs -n 1 | sed 's/^-I/-isystem/' ;;
     esac
 }
 
