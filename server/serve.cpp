@@ -86,8 +86,10 @@ int serve(const Config &config) {
     std::optional<rate::SharedLimit> shared_limit;
     if (config.shared_limit.uses_valkey)
         shared_limit.emplace(config.shared_limit);
-    Services services{config, database,      *model,      metrics,
-                      turns,  instance_id(config.storage), is_stopping, shared_limit ? &*shared_limit : nullptr};
+    Services services{config,      database,
+                      *model,      metrics,
+                      turns,       instance_id(config.storage),
+                      is_stopping, shared_limit ? &*shared_limit : nullptr};
     std::optional<Orphans> orphans;
     if (config.storage.maintenance_url)
         orphans.emplace(db::settings_of(config.storage, *config.storage.maintenance_url),
