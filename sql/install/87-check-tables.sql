@@ -71,6 +71,12 @@ BEGIN ATOMIC
     FROM acl a WHERE a.relnamespace = 'tenancy'::regnamespace
       AND a.oid NOT IN (SELECT p.relation FROM tenancy.protected_tables p) GROUP BY a.oid, a.grantee
     UNION ALL
+    SELECT 'registry_exposed', 'critical', format('%s to %s', p.oid::regprocedure, g.name), 'It is not among the functions of an application.',
+        format('REVOKE EXECUTE ON ROUTINE %s FROM %s', p.oid::regprocedure, g.name)
+    FROM pg_proc p, LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a JOIN tenancy.check_grantees() g ON g.role = a.grantee
+    WHERE p.pronamespace IN ('tenancy'::regnamespace, 'agent'::regnamespace)
+      AND (a.grantee = 0 OR p.oid NOT IN (SELECT v.object::regprocedure FROM tenancy.app_privileges() v WHERE v.kind = 'function'))
+    UNION ALL
     SELECT 'shared_table_writable', 'high', format('%s to %s', t.name, a.grantee), 'A table of no tenant that any tenant''s session changes for all.',
         format('REVOKE %s ON %s FROM %s', string_agg(DISTINCT a.text, ', '), t.name, a.grantee)
     FROM t JOIN acl a ON a.oid = t.relation AND a.privilege <> 'SELECT' WHERE NOT t.behind_wall GROUP BY t.name, a.grantee
