@@ -48,4 +48,8 @@ bool application_caused_this() {
     return session_is_application() && !has_bypassrls_privilege(GetUserId());
 }
 
+bool application_is_client() {
+    return current_is_application() || session_is_application();
+}
+
 } // namespace tenancy::pg

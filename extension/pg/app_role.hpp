@@ -13,4 +13,8 @@ bool application_runs_this();
 // function, unless that runs as somebody whom row-level security does not concern.
 bool application_caused_this();
 
+// Whether an application's role is the current or the session's user, whatever runs: what goes to
+// the client goes to the application.
+bool application_is_client();
+
 } // namespace tenancy::pg

@@ -142,11 +142,14 @@ Datum pgt_counters_of(PG_FUNCTION_ARGS) {
 
 // (turn, money, tokens)
 Datum pgt_hold_counters(PG_FUNCTION_ARGS) {
+    ForceSyncCommit(); // what is answered for survives a crash, but anyone may set
+                       // synchronous_commit
     PG_RETURN_BOOL(hold_all(turn_argument(fcinfo), {PG_GETARG_INT64(1), PG_GETARG_INT64(2)}));
 }
 
 // (turn, used money, used tokens, spent money, spent tokens, ended turns)
 Datum pgt_settle_counters(PG_FUNCTION_ARGS) {
+    ForceSyncCommit(); // as above
     const TurnScope turn = turn_argument(fcinfo);
     const Amount used{PG_GETARG_INT64(1), PG_GETARG_INT64(2)};
     const Amount spent{PG_GETARG_INT64(3), PG_GETARG_INT64(4)};

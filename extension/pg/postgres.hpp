@@ -16,6 +16,7 @@ extern "C" {
 #include "access/xact.h"            // IsTransactionState
 #include "catalog/index.h"          // IndexGetRelation
 #include "catalog/namespace.h"      // get_namespace_oid
+#include "catalog/objectaccess.h"   // object_access_hook
 #include "catalog/pg_class.h"       // Form_pg_class
 #include "catalog/pg_collation_d.h" // DEFAULT_COLLATION_OID
 #include "catalog/pg_inherits.h"    // InheritsRelidSeqnoIndexId

@@ -31,6 +31,7 @@ ProcessUtility_hook_type next_utility = nullptr;
 post_parse_analyze_hook_type next_analyze = nullptr;
 planner_hook_type next_planner = nullptr;
 emit_log_hook_type next_log = nullptr;
+object_access_hook_type next_access = nullptr;
 
 // Asks the backend to stop at its next look. Harmless between two statements: it is ignored there.
 void interrupt(volatile sig_atomic_t &flag) {
@@ -148,6 +149,14 @@ PlannedStmt *plan(Query *query, const char *text, int options, ParamListInfo par
     return next(query, text, options, parameters);
 }
 
+// A function called by the protocol's own message, without a statement, comes by here only.
+void access(ObjectAccessType kind, Oid catalog, Oid object, int part, void *arg) {
+    if (kind == OAT_FUNCTION_EXECUTE)
+        limit();
+    if (next_access != nullptr)
+        next_access(kind, catalog, object, part, arg);
+}
+
 // PostgreSQL words these errors as an administrator's doing; say which setting it was.
 void explain_cut(ErrorData *error) {
     const bool cut = (statement_cut && error->sqlerrcode == ERRCODE_QUERY_CANCELED) ||
@@ -192,6 +201,8 @@ void role_limits_install() {
     post_parse_analyze_hook = analyze;
     next_planner = planner_hook;
     planner_hook = plan;
+    next_access = object_access_hook;
+    object_access_hook = access;
     next_log = emit_log_hook;
     emit_log_hook = explain_cut;
     RegisterXactCallback(at_transaction_end, nullptr);

@@ -15,6 +15,7 @@ namespace tenancy::pg {
 namespace {
 
 ProcessUtility_hook_type next_hook = nullptr;
+planner_hook_type next_planner = nullptr;
 
 template <class T>
 const T *as(const Node *statement) {
@@ -179,11 +180,23 @@ void process_utility(PlannedStmt *planned, const char *text, bool read_only,
     next(planned, text, read_only, context, parameters, environment, destination, completion);
 }
 
+// debug_print_plan is EXPLAIN by another way for whoever lets messages of that level through, and
+// shows the plans within SECURITY DEFINER functions, too. Anyone may set both.
+PlannedStmt *plan(Query *query, const char *text, int options, ParamListInfo parameters) {
+    if (Debug_print_plan && client_min_messages <= LOG && guard_stands(Guard::explain) &&
+        application_is_client())
+        Debug_print_plan = false;
+    const auto next = next_planner != nullptr ? next_planner : standard_planner;
+    return next(query, text, options, parameters);
+}
+
 } // namespace
 
 void utility_guard_install() {
     next_hook = ProcessUtility_hook;
     ProcessUtility_hook = process_utility;
+    next_planner = planner_hook;
+    planner_hook = plan;
 }
 
 } // namespace tenancy::pg

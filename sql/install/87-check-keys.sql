@@ -7,8 +7,8 @@ CREATE FUNCTION tenancy.check_with_tenant(definition text, tenant_column text, r
     LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT CASE WHEN referenced_column IS NULL THEN d.text
-        ELSE regexp_replace(d.text, '(REFERENCES [^(]+\()', '\1' || replace(referenced_column, '\', '\\') || ', ') END
-    FROM (SELECT regexp_replace(definition, '\(', '(' || replace(tenant_column, '\', '\\') || ', ') AS text) d;
+        ELSE regexp_replace(d.text, '^((?:[^"]|"[^"]*")*? REFERENCES (?:[^("]|"[^"]*")+\()', '\1' || replace(referenced_column, '\', '\\') || ', ') END
+    FROM (SELECT regexp_replace(definition, '^((?:[^("]|"[^"]*")*\()', '\1' || replace(tenant_column, '\', '\\') || ', ') AS text) d;
 END;
 COMMENT ON FUNCTION tenancy.check_with_tenant(text, text, text) IS 'Internal: a key''s definition with the tenant column in front';
 REVOKE ALL ON FUNCTION tenancy.check_with_tenant(text, text, text) FROM PUBLIC;

@@ -78,7 +78,7 @@ CREATE FUNCTION tenancy.check_role_settings() RETURNS SETOF tenancy.finding
 BEGIN ATOMIC
     WITH setting AS (
         SELECT lower(split_part(c, '=', 1)) AS name, substr(c, strpos(c, '=') + 1) AS value, s.setrole, s.setdatabase,
-            CASE WHEN s.setrole = 0 THEN format('ALTER DATABASE %I', d.datname)
+            CASE WHEN s.setrole = 0 THEN coalesce('ALTER DATABASE ' || quote_ident(d.datname), 'ALTER ROLE ALL')
                  ELSE format('ALTER ROLE %I', pg_get_userbyid(s.setrole)) || coalesce(' IN DATABASE ' || quote_ident(d.datname), '') END AS of
         FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) c
         WHERE (s.setdatabase = 0 OR d.datname = current_database())

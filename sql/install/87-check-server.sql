@@ -55,13 +55,13 @@ BEGIN ATOMIC
         ('backend_signals_open', 'high', '^pg_(terminate|cancel)_backend$', 'pg_signal_backend', 'Any tenant ends the sessions of all others.'),
         ('large_object_functions_open', 'high', '^(lo_|loread$|lowrite$)', NULL,
             'Large objects belong to no tenant: any session lists, reads, overwrites and removes them.'),
-        ('locks_visible', 'medium', '^pg_(lock_status|prepared_xact|blocking_pids|safe_snapshot_blocking_pids)$', 'pg_monitor', 'Locks and prepared transactions of all tenants, with their keys.'),
+        ('locks_visible', 'medium', '^pg_(lock_status|prepared_xact|blocking_pids|safe_snapshot_blocking_pids|isolation_test_session_is_blocked|get_multixact_members)$', 'pg_monitor', 'Locks and prepared transactions of all tenants, with their keys.'),
         ('pooled_statements_visible', 'medium', '^pg_(prepared_statement|cursor)$', 'pg_monitor', 'Statements that other tenants left in a pooled session can be read.'),
         ('wal_messages_open', 'medium', '^pg_logical_emit_message$', NULL, 'It fills the disk with WAL without writing a row.'),
         ('snapshot_export_open', 'medium', '^pg_export_snapshot$', NULL, 'It keeps VACUUM from cleaning up, for all tenants.'),
         ('notify_function_open', 'medium', '^pg_notify$', NULL, 'Channels know no tenants: it speaks to the listeners of all, and a full queue stops commits.'),
         ('relation_sizes_visible', 'low', '^pg_(relation|table|indexes|total_relation|database|tablespace)_size$', 'pg_monitor', 'Sizes tell how much other tenants have.'),
-        ('write_rates_visible', 'low', '^pg_(current_wal|last_wal|last_committed_xact|xact_commit_timestamp|notification_queue_usage|sequence_last_value)', 'pg_monitor', 'It tells how much other tenants write.'),
+        ('write_rates_visible', 'low', '^pg_(current_wal|last_wal|last_committed_xact|xact_commit_timestamp|notification_queue_usage|sequence_last_value|control_checkpoint$|get_replication_slots$)', 'pg_monitor', 'It tells how much other tenants write.'),
         ('row_positions_visible', 'low', '^currtid2?$', NULL, 'It tells which pages of a table exist.')
     ) r (rule, severity, name, keeper, why)
     JOIN pg_proc p ON p.proname ~ r.name AND p.pronamespace = 'pg_catalog'::regnamespace,

@@ -71,6 +71,12 @@ BEGIN ATOMIC
     FROM acl a WHERE a.relnamespace = 'tenancy'::regnamespace
       AND a.oid NOT IN (SELECT p.relation FROM tenancy.protected_tables p) GROUP BY a.oid, a.grantee
     UNION ALL
+    SELECT 'registry_exposed', 'critical', format('%s to %s', p.oid::regprocedure, g.name), 'It is not among the functions of an application.',
+        format('REVOKE EXECUTE ON ROUTINE %s FROM %s', p.oid::regprocedure, g.name)
+    FROM pg_proc p, LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a JOIN tenancy.check_grantees() g ON g.role = a.grantee
+    WHERE p.pronamespace IN ('tenancy'::regnamespace, 'agent'::regnamespace)
+      AND (a.grantee = 0 OR p.oid NOT IN (SELECT v.object::regprocedure FROM tenancy.app_privileges() v WHERE v.kind = 'function'))
+    UNION ALL
     SELECT 'shared_table_writable', 'high', format('%s to %s', t.name, a.grantee), 'A table of no tenant that any tenant''s session changes for all.',
         format('REVOKE %s ON %s FROM %s', string_agg(DISTINCT a.text, ', '), t.name, a.grantee)
     FROM t JOIN acl a ON a.oid = t.relation AND a.privilege <> 'SELECT' WHERE NOT t.behind_wall GROUP BY t.name, a.grantee
@@ -107,6 +113,14 @@ BEGIN ATOMIC
     FROM t JOIN pg_trigger g ON g.tgrelid = t.relation AND NOT g.tgisinternal JOIN pg_proc p ON p.oid = g.tgfoid
     WHERE p.prosecdef AND p.pronamespace NOT IN ('tenancy'::regnamespace, 'agent'::regnamespace)
     UNION ALL
+    SELECT 'own_trigger_disabled', 'high', format('%I on %s', g.tgname, g.tgrelid::regclass), 'A trigger of the wall or its ledger does not fire.',
+        format('ALTER TABLE %s ENABLE %sTRIGGER %I', g.tgrelid::regclass, CASE g.tgname WHEN 'registry_changed' THEN 'ALWAYS ' ELSE '' END, g.tgname)
+    FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid
+    WHERE g.tgenabled = 'D' AND c.relnamespace IN ('tenancy'::regnamespace, 'agent'::regnamespace)
+    UNION ALL
+    SELECT 'own_trigger_disabled', 'high', quote_ident(e.evtname), 'New partitions and tables are not put behind the wall.', format('ALTER EVENT TRIGGER %I ENABLE', e.evtname)
+    FROM pg_event_trigger e JOIN pg_proc p ON p.oid = e.evtfoid WHERE e.evtenabled = 'D' AND p.pronamespace = 'tenancy'::regnamespace
+    UNION ALL
     SELECT 'table_in_publication', 'medium', format('%I, %s', p.pubname, t.name), 'Subscribers get the rows of all tenants.',
         CASE WHEN p.puballtables OR r.prrelid IS NULL THEN format('DROP PUBLICATION %I', p.pubname)
              ELSE format('ALTER PUBLICATION %I DROP TABLE %s', p.pubname, t.name) END
@@ -124,5 +138,5 @@ BEGIN ATOMIC
     FROM pg_class c, LATERAL aclexplode(c.relacl) a JOIN tenancy.check_grantees() g ON g.role = a.grantee WHERE c.relkind = 'f' GROUP BY c.oid, g.name;
 END;
 COMMENT ON FUNCTION tenancy.check_side_doors(tenancy.checked_table[]) IS
-    'Internal: rules table_rule, trigger_*, table_in_publication, extended_statistics, foreign_table_reachable';
+    'Internal: rules table_rule, trigger_*, own_trigger_disabled, table_in_publication, extended_statistics, foreign_table_reachable';
 REVOKE ALL ON FUNCTION tenancy.check_side_doors(tenancy.checked_table[]) FROM PUBLIC;

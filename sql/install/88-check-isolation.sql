@@ -7,7 +7,8 @@ CREATE FUNCTION tenancy.check_isolation() RETURNS SETOF tenancy.finding
 BEGIN ATOMIC
     WITH policy AS MATERIALIZED (SELECT array_agg(p) AS policies FROM tenancy.check_policies() p),
     subject AS MATERIALIZED (SELECT p.policies, (SELECT array_agg(t) FROM tenancy.check_tables(p.policies) t) AS tables FROM policy p)
-    SELECT f.rule, f.severity, f.object, f.why, f.fix
+    -- A name with a line break would end the comment, and what follows would run as whoever runs the fixes.
+    SELECT f.rule, f.severity, f.object, f.why, CASE WHEN f.fix LIKE '--%' THEN translate(f.fix, E'\n\r', '  ') ELSE f.fix END
     FROM (
         SELECT r.* FROM subject s, tenancy.check_role_attributes(s.tables) r
         UNION ALL SELECT r.* FROM subject s, tenancy.check_role_owners(s.tables) r

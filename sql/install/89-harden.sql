@@ -6,12 +6,12 @@ LANGUAGE sql IMMUTABLE
 BEGIN ATOMIC
     SELECT f.pattern, f.keepers, f.reason FROM (VALUES
         ('^pg_stat_get_', 'pg_monitor', 'counts rows and shows statements of other tenants'),
-        ('^pg_(lock_status|prepared_xact|blocking_pids|safe_snapshot_blocking_pids)$', 'pg_monitor',
+        ('^pg_(lock_status|prepared_xact|blocking_pids|safe_snapshot_blocking_pids|isolation_test_session_is_blocked|get_multixact_members)$', 'pg_monitor',
             'shows what other tenants'' sessions are doing'),
         ('^pg_(prepared_statement|cursor)$', 'pg_monitor', 'shows statements that others left in a pooled session'),
         ('^pg_(relation|table|indexes|total_relation|database|tablespace)_size$', 'pg_monitor',
             'tells how much data other tenants have'),
-        ('^pg_(current_wal|last_wal|last_committed_xact|xact_commit_timestamp|notification_queue_usage)', 'pg_monitor',
+        ('^pg_(current_wal|last_wal|last_committed_xact|xact_commit_timestamp|notification_queue_usage|control_checkpoint$|get_replication_slots$)', 'pg_monitor',
             'tells how much other tenants write'),
         ('^pg_sequence_last_value$', 'pg_monitor', 'tells how many rows other tenants have inserted'),
         ('^currtid2$', NULL, 'tells which pages of a table have rows'),

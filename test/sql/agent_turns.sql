@@ -148,3 +148,18 @@ SELECT status FROM agent.begin_turn(:'token_acme_alice', '{"messages": [{"role":
 SELECT status, body ->> 'repeated' AS repeated FROM agent.end_turn(:'ticket', :'answer');
 RESET ROLE;
 SELECT tenancy.resume_tenant('acme') \g /dev/null
+
+\c - regress_app
+-- what is acknowledged is on disk, though the session asked not to wait for that
+SET synchronous_commit = off;
+BEGIN;
+SELECT body ->> 'ticket' AS quick FROM agent.begin_turn(:'token_acme_alice', '{"messages": [{"role": "user", "content": "hi"}]}') \gset
+SELECT pg_current_wal_insert_lsn() AS before_commit \gset
+COMMIT;
+SELECT pg_current_wal_flush_lsn() > :'before_commit' AS begun_on_disk;
+BEGIN;
+SELECT status FROM agent.end_turn(:'quick', '{"status": "error", "error": {"type": "server_error", "message": "boom"}}');
+SELECT pg_current_wal_insert_lsn() AS before_commit \gset
+COMMIT;
+SELECT pg_current_wal_flush_lsn() > :'before_commit' AS ended_on_disk;
+RESET synchronous_commit;

@@ -55,6 +55,23 @@ SELECT rule, severity, object, fix FROM tenancy.check_isolation() WHERE rule !~ 
 SELECT conrelid::regclass AS tab, conname, pg_get_constraintdef(oid) FROM pg_constraint
     WHERE connamespace = 'zoo'::regnamespace AND contype IN ('p', 'u', 'f') ORDER BY 1::text, 2;
 
+-- names that would be statements: behind a line break in a comment, behind a parenthesis in the text of a key
+CREATE TABLE zoo.n (tenant_id text COLLATE "C" NOT NULL DEFAULT tenancy.current_tenant(), x int, "n
+ALTER ROLE regress_zoo_owner SUPERUSER" int GENERATED ALWAYS AS IDENTITY);
+CREATE TABLE zoo.brackets (" ON zoo.n (x); ALTER ROLE regress_zoo_owner SUPERUSER; --" text COLLATE "C" NOT NULL,
+    id int, " REFERENCES x(" int, CONSTRAINT "k(" UNIQUE (id));
+CREATE INDEX "a(" ON zoo.brackets (id);
+CREATE INDEX "say ""b(" ON zoo.brackets (" REFERENCES x(");
+ALTER TABLE zoo.brackets ADD CONSTRAINT loose FOREIGN KEY (" REFERENCES x(") REFERENCES zoo.brackets (id);
+SELECT format('ALTER TABLE zoo.%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', t) FROM unnest('{n,brackets}'::text[]) t \gexec
+CREATE POLICY tenant_wall ON zoo.brackets AS RESTRICTIVE USING (" ON zoo.n (x); ALTER ROLE regress_zoo_owner SUPERUSER; --" = (SELECT tenancy.current_tenant()));
+SELECT rule, fix FROM tenancy.check_isolation() WHERE fix LIKE '%regress_zoo_owner%' AND rule IN ('sequence_shared', 'index_not_tenant_first', 'unique_key_without_tenant');
+SELECT fix FROM tenancy.check_isolation() WHERE fix LIKE '%zoo_owner SUPERUSER%' \gexec
+SELECT rolsuper FROM pg_roles WHERE rolname = 'regress_zoo_owner';
+SELECT indexdef FROM pg_indexes WHERE schemaname = 'zoo' AND tablename = 'brackets' ORDER BY indexname COLLATE "C";
+SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'loose';
+DROP TABLE zoo.n, zoo.brackets;
+
 -- it is for administrators, and finds nothing else because of somebody's temporary objects
 \c - regress_app
 SELECT * FROM tenancy.check_isolation();

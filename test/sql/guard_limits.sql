@@ -28,6 +28,19 @@ ROLLBACK;
 SELECT count(*) FROM generate_series(1, 30000000);
 PREPARE slow AS SELECT pg_sleep($1);
 EXECUTE slow(5);
+-- the protocol's own message for calling a function, which psql sends for large objects: here it would wait
+\c - :admin
+SELECT lo_create(4242);
+ALTER LARGE OBJECT 4242 OWNER TO regress_app;
+\setenv ADMIN :admin
+\setenv DB :DBNAME
+\! psql -X -q -U "$ADMIN" -d "$DB" -c 'BEGIN' -c 'SELECT lo_unlink(4242), pg_sleep(3)' -c 'ROLLBACK' >/dev/null &
+\! sleep 0.7
+\c - regress_app
+\lo_unlink 4242
+\c - :admin
+SELECT lo_unlink(4242);
+\c - regress_app
 -- a time that is over does not reach into what follows
 SELECT 'first' AS answer;
 \! sleep 0.3

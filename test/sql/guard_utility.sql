@@ -99,6 +99,16 @@ SELECT public.nested('LOCK TABLE public.ledger');
 SELECT public.nested('EXPLAIN ANALYZE SELECT 1');
 SELECT query_to_xml('LOCK TABLE public.ledger', true, false, '');
 SELECT public.nested_as_admin('CREATE TABLE public.made_by_admin (i int)'); -- an administrator's own doing
+-- EXPLAIN by another way, also of what runs in an administrator's function
+BEGIN;
+SET LOCAL client_min_messages = log;
+SET LOCAL debug_print_plan = on;
+SELECT 1 AS one;
+ROLLBACK;
+BEGIN;
+SET LOCAL client_min_messages = log;
+SELECT public.nested_as_admin('SET debug_print_plan = on; SELECT 1'); -- as if planned after the outer query
+ROLLBACK;
 -- another role does not help, nor does a role that is only a member
 SET ROLE regress_plain;
 LOCK TABLE public.ledger;

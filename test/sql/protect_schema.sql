@@ -112,5 +112,14 @@ DROP SCHEMA app CASCADE;
 DROP SCHEMA elsewhere CASCADE;
 SELECT count(*) AS left_over FROM tenancy.protected_tables WHERE relation::oid NOT IN (SELECT oid FROM pg_class);
 SELECT * FROM tenancy.protected_schemas;
+-- one that went where no event trigger fired, or that a dump left out, is in nobody's way
+CREATE SCHEMA gone;
+SELECT tenancy.protect_schema('gone');
+SET session_replication_role = replica;
+DROP SCHEMA gone;
+RESET session_replication_role;
+CREATE TABLE public.meanwhile (a int);
+DROP TABLE public.meanwhile;
+SELECT tenancy.unprotect_schema('gone');
 DROP OWNED BY regress_migrator;
 DROP ROLE regress_migrator;
