@@ -4,6 +4,7 @@
 
 #include "pg/errors.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace tenancy::pg {
@@ -11,6 +12,7 @@ namespace tenancy::pg {
 namespace {
 
 constexpr std::int64_t kNsPerUs = 1000;
+constexpr std::int64_t kYearUs = 365 * USECS_PER_DAY; // no limit looks back as far
 
 SharedTable<FlowKey, Flow> table("pg_tenancy flows");
 
@@ -76,12 +78,15 @@ core::GcraDecision flows_take(const char *tenant_id, FlowKind kind, const core::
 }
 
 void flows_give_back(const char *tenant_id, FlowKind kind, const core::GcraLimit &limit,
-                     std::int64_t units) {
+                     std::int64_t units, std::int64_t taken_us) {
     require_table();
-    const std::int64_t now_ns = wall_clock_us() * kNsPerUs;
+    const std::int64_t now_us = wall_clock_us();
+    const std::int64_t now_ns = now_us * kNsPerUs;
+    const std::int64_t age_us = std::clamp<std::int64_t>(now_us - taken_us, 0, kYearUs);
+    const std::int64_t left = units - age_us * kNsPerUs / limit.interval_ns;
     (void)table.with(key_of(tenant_id, kind), [&](Flow &flow) {
         update(flow, [&](std::int64_t arrival_ns) {
-            return core::gcra_give_back(limit, arrival_ns, now_ns, units);
+            return core::gcra_give_back(limit, arrival_ns, now_ns, left);
         });
     });
 }

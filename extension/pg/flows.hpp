@@ -34,8 +34,10 @@ SharedTable<FlowKey, Flow> &flows_table();
 core::GcraDecision flows_take(const char *tenant_id, FlowKind kind, const core::GcraLimit &limit,
                               std::int64_t cost);
 
-// Gives units back that were taken and not used. A flow that is gone has nothing to give back to.
+// Gives units back that were taken at that time (Unix, microseconds) and not used, less what has
+// run off since: that is back already, and would be taken from what others used. A flow that is
+// gone has nothing to give back to.
 void flows_give_back(const char *tenant_id, FlowKind kind, const core::GcraLimit &limit,
-                     std::int64_t units);
+                     std::int64_t units, std::int64_t taken_us);
 
 } // namespace tenancy::pg

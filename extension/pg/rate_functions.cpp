@@ -12,6 +12,8 @@ namespace tenancy::pg {
 namespace {
 
 constexpr std::int64_t kNsPerMs = 1'000'000;
+constexpr std::int64_t kUnixToPostgresUs =
+    std::int64_t{POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE} * USECS_PER_DAY;
 constexpr int kColumns = 5; // allowed, limit, remaining, retry_after_ms, reset_after_ms
 
 struct Rate {
@@ -97,14 +99,16 @@ Datum pgt_take_rate(PG_FUNCTION_ARGS) {
     return take(fcinfo, *verdict, kind_of(PG_GETARG_INT32(0)), PG_GETARG_INT64(1));
 }
 
-// (tenant_id, kind, units): for settling, which runs without a token.
+// (tenant_id, kind, units, taken_at): for settling, which runs without a token.
 Datum pgt_give_back_rate(PG_FUNCTION_ARGS) {
     const char *tenant_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
     const FlowKind kind = kind_of(PG_GETARG_INT32(1));
+    const TimestampTz taken_at = PG_GETARG_TIMESTAMPTZ(3);
     (void)registry_refresh();
     const Rate rate = rate_of(registry_find_rates(tenant_id), kind);
-    if (rate.per_minute != 0)
-        pending_give_back(tenant_id, kind, limit_of(rate), PG_GETARG_INT64(2));
+    if (rate.per_minute != 0 && !TIMESTAMP_NOT_FINITE(taken_at))
+        pending_give_back(tenant_id, kind, limit_of(rate), PG_GETARG_INT64(2),
+                          taken_at + kUnixToPostgresUs);
     PG_RETURN_VOID();
 }
 }

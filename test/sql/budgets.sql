@@ -238,6 +238,17 @@ SELECT tenancy.instance_lock('alive');
 SET tenancy.instance_id = 'alive';
 SELECT public.begin_one(:'token_acme_alice', 100);
 SELECT agent.sweep_turns();
+-- what a turn took of the rate has run off while it was open: it is given back once, not out of what others took
+BEGIN;
+SELECT tenancy.set_rate_limit('acme', tokens_per_minute => 60000);
+TRUNCATE public.budget_test;
+SELECT public.begin_one(:'token_acme_alice', 25000), public.begin_one(:'token_acme_alice', 25000);
+UPDATE agent.turns SET started_at = started_at - interval '61 s' WHERE started_at > now() AND rate_tokens > 25000;
+COMMIT;
+SELECT public.end_one(0, 1, 1);
+SELECT public.begin_one(:'token_acme_alice', 25000);
+SELECT public.end_one(1, 1, 1);
+SELECT tenancy.set_rate_limit('acme');
 -- a thousand turns that cannot be ended do not stand before another tenant's
 BEGIN;
 CREATE FUNCTION public.no_charge() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $x$no$x$; END';
