@@ -12,6 +12,7 @@ namespace tenancy::pg {
 namespace {
 
 constexpr std::int64_t kNsPerUs = 1000;
+constexpr std::int64_t kYearUs = 365 * USECS_PER_DAY; // no limit looks back as far
 
 SharedTable<FlowKey, Flow> table("pg_tenancy flows");
 SharedTable<FlowKey, Flow> subject_table("pg_tenancy subject flows");
@@ -106,12 +107,15 @@ core::GcraDecision flows_take(const char *owner, FlowKind kind, const core::Gcra
 }
 
 void flows_give_back(const char *owner, FlowKind kind, const core::GcraLimit &limit,
-                     std::int64_t units) {
+                     std::int64_t units, std::int64_t taken_us) {
     require_table();
-    const std::int64_t now_ns = wall_clock_us() * kNsPerUs;
+    const std::int64_t now_us = wall_clock_us();
+    const std::int64_t now_ns = now_us * kNsPerUs;
+    const std::int64_t age_us = std::clamp<std::int64_t>(now_us - taken_us, 0, kYearUs);
+    const std::int64_t left = units - age_us * kNsPerUs / limit.interval_ns;
     (void)table_of(kind).with(key_of(owner, kind), [&](Flow &flow) {
         update(flow, [&](std::int64_t arrival_ns) {
-            return core::gcra_give_back(limit, arrival_ns, now_ns, units);
+            return core::gcra_give_back(limit, arrival_ns, now_ns, left);
         });
     });
 }

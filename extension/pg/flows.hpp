@@ -40,8 +40,10 @@ SharedTable<FlowKey, Flow> &subject_flows_table();
 core::GcraDecision flows_take(const char *owner, FlowKind kind, const core::GcraLimit &limit,
                               std::int64_t cost);
 
-// Gives units back that were taken and not used. A flow that is gone has nothing to give back to.
+// Gives units back that were taken at that time (Unix, microseconds) and not used, less what has
+// run off since: that is back already, and would be taken from what others used. A flow that is
+// gone has nothing to give back to.
 void flows_give_back(const char *owner, FlowKind kind, const core::GcraLimit &limit,
-                     std::int64_t units);
+                     std::int64_t units, std::int64_t taken_us);
 
 } // namespace tenancy::pg

@@ -24,7 +24,7 @@ struct GiveBack {
     char tenant_id[kMaxTenantBytes + 1];
     FlowKind kind;
     core::GcraLimit limit;
-    std::int64_t units;
+    std::int64_t units, taken_us;
     SubTransactionId subtransaction;
     GiveBack *next;
 };
@@ -125,7 +125,7 @@ void at_transaction_end(XactEvent event, void * /*arg*/) {
         for (int i = 0; i < count; i++)
             slot_add(entries[i].key, entries[i].used, entries[i].spent);
         for (const GiveBack *back = give_backs; back != nullptr; back = back->next)
-            flows_give_back(back->tenant_id, back->kind, back->limit, back->units);
+            flows_give_back(back->tenant_id, back->kind, back->limit, back->units, back->taken_us);
         alerts_end();
         forget();
         break;
@@ -187,10 +187,10 @@ void pending_settle(const SlotKey &key, const Amount &used, const Amount &spent,
 }
 
 void pending_give_back(const char *tenant_id, FlowKind kind, const core::GcraLimit &limit,
-                       std::int64_t units) {
+                       std::int64_t units, std::int64_t taken_us) {
     auto *back =
         static_cast<GiveBack *>(MemoryContextAlloc(TopTransactionContext, sizeof(GiveBack)));
-    *back = {{}, kind, limit, units, GetCurrentSubTransactionId(), give_backs};
+    *back = {{}, kind, limit, units, taken_us, GetCurrentSubTransactionId(), give_backs};
     strlcpy(back->tenant_id, tenant_id, sizeof back->tenant_id);
     give_backs = back;
 }

@@ -20,10 +20,10 @@ HoldAnswer pending_hold(const SlotKey &, const Amount &amount, const Amount &lim
 // threshold by what is spent then raises an alert. May ereport().
 void pending_settle(const SlotKey &, const Amount &used, const Amount &spent, const Thresholds &);
 
-// Gives units of a rate back if and when this (sub)transaction commits: a transaction that is
-// rolled back has used nothing, but asked. May ereport().
+// Gives units of a rate, taken at that time, back if and when this (sub)transaction commits: a
+// transaction that is rolled back has used nothing, but asked. May ereport().
 void pending_give_back(const char *tenant_id, FlowKind kind, const core::GcraLimit &limit,
-                       std::int64_t units);
+                       std::int64_t units, std::int64_t taken_us);
 
 // Number of pending entries, and giving back all holds made after there were that many.
 int pending_mark();

@@ -14,6 +14,8 @@ namespace tenancy::pg {
 namespace {
 
 constexpr std::int64_t kNsPerMs = 1'000'000;
+constexpr std::int64_t kUnixToPostgresUs =
+    std::int64_t{POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE} * USECS_PER_DAY;
 // allowed, limit, remaining, retry_after_ms, reset_after_ms; of take_rate() also per
 constexpr int kColumns = 6;
 
@@ -104,7 +106,7 @@ Datum take_requests(FunctionCallInfo fcinfo, const Verdict &verdict, std::int64_
         return answer(fcinfo, FlowKind::subject_requests, own, mine);
     const auto all = flows_take(verdict.tenant_id, FlowKind::requests, limit_of(whole), cost);
     if (!all.allowed)
-        flows_give_back(flow, FlowKind::subject_requests, limit_of(own), cost);
+        flows_give_back(flow, FlowKind::subject_requests, limit_of(own), cost, wall_clock_us());
     if (all.allowed && mine.remaining < all.remaining)
         return answer(fcinfo, FlowKind::subject_requests, own, mine);
     return answer(fcinfo, FlowKind::requests, whole, all);
@@ -121,13 +123,14 @@ Datum take_checked(FunctionCallInfo fcinfo, FlowKind kind, std::int64_t cost) {
 }
 
 // Only where the transaction has its token; the subject is not known otherwise.
-void give_back_of_subject(const char *tenant_id, std::int64_t units) {
+void give_back_of_subject(const char *tenant_id, std::int64_t units, std::int64_t taken_us) {
     const Verdict *verdict = context_verify();
     if (verdict == nullptr || std::strcmp(verdict->tenant_id, tenant_id) != 0)
         return;
     const Rate own = rate_of(verdict->rates, FlowKind::subject_requests);
     if (own.per_minute != 0)
-        flows_give_back(subject_flow(*verdict), FlowKind::subject_requests, limit_of(own), units);
+        flows_give_back(subject_flow(*verdict), FlowKind::subject_requests, limit_of(own), units,
+                        taken_us);
 }
 
 } // namespace
@@ -153,16 +156,20 @@ Datum pgt_take_rate(PG_FUNCTION_ARGS) {
     return take_checked(fcinfo, kind_of(PG_GETARG_INT32(0)), PG_GETARG_INT64(1));
 }
 
-// (tenant_id, kind, units): for settling, which runs without a token.
+// (tenant_id, kind, units, taken_at): for settling, which runs without a token.
 Datum pgt_give_back_rate(PG_FUNCTION_ARGS) {
     const char *tenant_id = text_to_cstring(PG_GETARG_TEXT_PP(0));
     const FlowKind kind = kind_of(PG_GETARG_INT32(1));
+    const TimestampTz taken_at = PG_GETARG_TIMESTAMPTZ(3);
     (void)registry_refresh();
     const Rate rate = rate_of(registry_find_rates(tenant_id), kind);
+    if (TIMESTAMP_NOT_FINITE(taken_at))
+        PG_RETURN_VOID();
+    const std::int64_t taken_us = taken_at + kUnixToPostgresUs;
     if (rate.per_minute != 0)
-        pending_give_back(tenant_id, kind, limit_of(rate), PG_GETARG_INT64(2));
+        pending_give_back(tenant_id, kind, limit_of(rate), PG_GETARG_INT64(2), taken_us);
     if (kind == FlowKind::requests)
-        give_back_of_subject(tenant_id, PG_GETARG_INT64(2));
+        give_back_of_subject(tenant_id, PG_GETARG_INT64(2), taken_us);
     PG_RETURN_VOID();
 }
 }

@@ -26,6 +26,10 @@ FetchLimits limits_of(const KeySyncConfig &config, std::size_t max_bytes) {
     return {max_bytes, std::chrono::milliseconds(config.timeout), config.ca_file};
 }
 
+bool is_tls(std::string_view address) {
+    return address.substr(0, 8) == "https://";
+}
+
 std::string discovery_url(std::string issuer) {
     if (!issuer.empty() && issuer.back() == '/')
         issuer.pop_back();
@@ -47,6 +51,8 @@ std::optional<std::string> jwks_uri_of(const std::string &document, const std::s
         problem = "the discovery document is of another issuer";
     else if (!parse_key_url(text("jwks_uri")))
         problem = "the jwks_uri of the discovery document is not an https address";
+    else if (is_tls(issuer) && !is_tls(text("jwks_uri")))
+        problem = "the jwks_uri of the discovery document gives up TLS";
     else
         return text("jwks_uri");
     return std::nullopt;

@@ -24,6 +24,7 @@ std::string key_of(const std::string &prefix, const std::string &tenant, const c
 
 Taken costs_of(const json &wanted, const std::string &prefix) {
     Taken taken;
+    taken.at = std::chrono::steady_clock::now();
     for (const char *unit : kUnits) {
         const auto found = wanted.find(unit);
         if (found == wanted.end())
@@ -47,6 +48,14 @@ json to_json(const FlowAnswer &answer) {
 }
 
 } // namespace
+
+long long unused_units(const FlowCost &taken, long long used, std::chrono::milliseconds age) {
+    constexpr double kMinuteMs = 60000;
+    const double run_off =
+        static_cast<double>(age.count()) * static_cast<double>(taken.per_minute) / kMinuteMs;
+    const double unused = static_cast<double>(taken.cost - used) - run_off;
+    return unused < 1 ? 0 : static_cast<long long>(unused);
+}
 
 SharedLimit::SharedLimit(const SharedLimitConfig &config)
     : address_(config.address), timeout_(config.timeout), key_prefix_(config.key_prefix),
@@ -82,7 +91,9 @@ void SharedLimit::give_back_unused(const Taken &taken, long long used_tokens) {
     if (!taken.tokens)
         return;
     FlowCost flow = taken.flows.at(*taken.tokens);
-    flow.cost = used_tokens - flow.cost;
+    flow.cost = -unused_units(
+        flow, used_tokens,
+        std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - taken.at));
     if (flow.cost < 0)
         ask({flow});
 }

@@ -22,7 +22,12 @@ namespace tenancy::server::rate {
 struct Taken {
     std::vector<FlowCost> flows;
     std::optional<std::size_t> tokens; // which of them counts tokens
+    std::chrono::steady_clock::time_point at{};
 };
+
+/// What goes back to a flow of which a turn took more than it used, that long ago: not what has run
+/// off since, which would come out of what others took.
+long long unused_units(const FlowCost &taken, long long used, std::chrono::milliseconds age);
 
 // The JSON library's constructors throw nothing here, which the checker cannot tell.
 // NOLINTNEXTLINE(bugprone-exception-escape)

@@ -63,11 +63,11 @@ COMMENT ON FUNCTION tenancy.take_rate(int, bigint) IS
     'Internal: takes units of the verified tenant''s rate; kind 1 = requests, 2 = tokens; per = tenant, or subject where its own limit is the tighter';
 REVOKE ALL ON FUNCTION tenancy.take_rate(int, bigint) FROM PUBLIC;
 
-CREATE FUNCTION tenancy.give_back_rate(tenant_id text, kind int, units bigint) RETURNS void
+CREATE FUNCTION tenancy.give_back_rate(tenant_id text, kind int, units bigint, taken_at timestamptz) RETURNS void
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgt_give_back_rate';
-COMMENT ON FUNCTION tenancy.give_back_rate(text, int, bigint) IS
-    'Internal: gives units back that were taken and not used. For definer functions only';
-REVOKE ALL ON FUNCTION tenancy.give_back_rate(text, int, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION tenancy.give_back_rate(text, int, bigint, timestamptz) IS
+    'Internal: gives units back that were taken and not used, less what has run off since. For definer functions only';
+REVOKE ALL ON FUNCTION tenancy.give_back_rate(text, int, bigint, timestamptz) FROM PUBLIC;
 
 CREATE FUNCTION tenancy.take_request(cost bigint DEFAULT 1, OUT allowed boolean, OUT "limit" bigint,
         OUT remaining bigint, OUT retry_after_ms bigint, OUT reset_after_ms bigint)

@@ -61,7 +61,8 @@ BEGIN
         refusal := held.refusal;
     END IF;
     IF refusal IS NOT NULL THEN
-        PERFORM tenancy.give_back_rate(turn.tenant_id, 1, 1), tenancy.give_back_rate(turn.tenant_id, 2, rate_tokens);
+        PERFORM tenancy.give_back_rate(turn.tenant_id, 1, 1, turn.admitted_at),
+            tenancy.give_back_rate(turn.tenant_id, 2, rate_tokens, turn.admitted_at);
     END IF;
 END
 $$;

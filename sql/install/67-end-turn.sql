@@ -139,7 +139,8 @@ BEGIN
             OR coalesce(line.input_tokens + line.output_tokens > turn.hold_tokens, false))
     RETURNING * INTO line;
     IF turn.status = 'open' AND turn.rate_tokens > line.input_tokens + line.output_tokens THEN
-        PERFORM tenancy.give_back_rate(turn.tenant_id, 2, turn.rate_tokens - line.input_tokens - line.output_tokens);
+        PERFORM tenancy.give_back_rate(turn.tenant_id, 2,
+            turn.rate_tokens - line.input_tokens - line.output_tokens, turn.started_at);
     END IF;
     RETURN line;
 END

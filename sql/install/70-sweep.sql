@@ -25,7 +25,8 @@ REVOKE ALL ON FUNCTION agent.sweep_turn(agent.turns) FROM PUBLIC;
 
 -- For a maintenance role (tenancy.grant_maintenance), never the application's: its transaction holds locks
 -- of the tenants it sweeps. A turn whose ledger or row somebody else has locked is left for the next time,
--- and one that cannot be ended does not keep the others. An instance that never took its lock, such as a
+-- and one that cannot be ended does not keep the others: tenants take turns, or one that keeps a thousand of
+-- its own locked would keep those of all others. An instance that never took its lock, such as a
 -- psql user, has its turns until the deadline.
 CREATE FUNCTION agent.sweep_turns(batch integer DEFAULT 1) RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -41,7 +42,7 @@ BEGIN
                 SELECT DISTINCT o.instance_id FROM agent.turns AS o
                 WHERE o.status = 'open' AND o.instance_id IS NOT NULL OFFSET 0) AS i
             WHERE tenancy.instance_is_gone(i.instance_id)))
-        ORDER BY t.started_at
+        ORDER BY row_number() OVER (PARTITION BY t.tenant_id ORDER BY t.started_at), t.started_at
         LIMIT 1000
     LOOP
         EXIT WHEN swept >= batch;
@@ -65,7 +66,7 @@ END
 $$;
 COMMENT ON FUNCTION agent.sweep_turns(integer) IS
     'End up to batch open turns whose server instance holds no tenancy.instance_lock() any more, or whose deadline has '
-    'passed, oldest first; returns how many. One at a time keeps its transactions short';
+    'passed, the oldest of each tenant first; returns how many. One at a time keeps its transactions short';
 REVOKE ALL ON FUNCTION agent.sweep_turns(integer) FROM PUBLIC;
 
 -- Without waiting for the disk: what a crash loses is one interval of metering.

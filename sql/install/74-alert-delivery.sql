@@ -18,16 +18,23 @@ COMMENT ON FUNCTION tenancy.alert_payload(tenancy.alerts) IS 'Internal: an alert
 REVOKE ALL ON FUNCTION tenancy.alert_payload(tenancy.alerts) FROM PUBLIC;
 
 -- The pause grows from one lease to an hour. A server that dies between claim and delivery is waited for
--- as one that failed.
+-- as one that failed. All tenants with something due are equally likely to be next: one can have alerts
+-- without end, for refused turns cost nothing and a budget of sessions refuses each session anew.
 CREATE FUNCTION tenancy.claim_alert(lease_seconds int, OUT tenant_id text, OUT alert_id uuid, OUT payload jsonb)
     RETURNS SETOF record
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC'
 AS $$
 #variable_conflict use_column
 BEGIN
-    RETURN QUERY WITH due AS (
+    RETURN QUERY WITH chosen AS (
+        SELECT t.tenant_id FROM (SELECT DISTINCT a.tenant_id FROM tenancy.alerts a
+            WHERE a.delivered_at IS NULL AND a.next_attempt_at <= clock_timestamp()
+                AND a.raised_at > now() - interval '3 days') t
+        ORDER BY random() LIMIT 1
+    ), due AS (
         SELECT a.tenant_id, a.alert_id FROM tenancy.alerts a
-        WHERE a.delivered_at IS NULL AND a.next_attempt_at <= clock_timestamp() AND a.raised_at > now() - interval '3 days'
+        WHERE a.tenant_id = (SELECT c.tenant_id FROM chosen c) AND a.delivered_at IS NULL
+            AND a.next_attempt_at <= clock_timestamp() AND a.raised_at > now() - interval '3 days'
         ORDER BY a.raised_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
     )
     UPDATE tenancy.alerts a SET attempts = a.attempts + 1,
@@ -38,7 +45,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tenancy.claim_alert(int) IS
-    'The oldest alert that is due for delivery, for this caller alone: not given out again for lease_seconds, doubled with each attempt up to an hour; no row when none is due';
+    'The oldest alert that is due for delivery of a tenant chosen at random, for this caller alone: not given out again for lease_seconds, doubled with each attempt up to an hour; no row when none is due';
 REVOKE ALL ON FUNCTION tenancy.claim_alert(int) FROM PUBLIC;
 
 CREATE FUNCTION tenancy.alert_delivered(tenant_id text, alert_id uuid) RETURNS void

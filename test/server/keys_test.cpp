@@ -65,6 +65,8 @@ TEST(Discovery, takes_the_address_from_a_document_of_that_issuer_only) {
           R"({"issuer":["https://a.example"],"jwks_uri":"https://keys.example/j"})",
           R"({"issuer":"https://a.example"})", R"({"issuer":"https://a.example","jwks_uri":1})",
           R"({"issuer":"https://a.example","jwks_uri":"http://keys.example/j"})",
+          R"({"issuer":"https://a.example","jwks_uri":"http://127.0.0.1:9200/_search"})",
+          R"({"issuer":"https://a.example","jwks_uri":"http://localhost/admin"})",
           R"({"issuer":"https://a.example","jwks_uri":"file:///etc/keys"})"})
         EXPECT_EQ(uri(document), "") << document;
 }

@@ -168,6 +168,15 @@ TEST(SharedLimit, without_a_valkey_there_is_no_decision_and_a_pause) {
     limit.give_back_unused({}, 5);
 }
 
+TEST(SharedLimit, gives_back_only_what_has_not_run_off_since) {
+    const FlowCost taken{"k", 60000, 60000, 25000};
+    EXPECT_EQ(unused_units(taken, 5000, milliseconds(0)), 20000);
+    EXPECT_EQ(unused_units(taken, 5000, milliseconds(10000)), 10000);
+    EXPECT_EQ(unused_units(taken, 5000, milliseconds(20000)), 0);
+    EXPECT_EQ(unused_units(taken, 5000, std::chrono::hours(24 * 365)), 0);
+    EXPECT_EQ(unused_units(taken, 25001, milliseconds(0)), 0);
+}
+
 // A listener that accepts (the kernel does) and never answers.
 TEST(SharedLimit, a_silent_server_costs_the_timeout_once) {
     const int listener = socket(AF_INET, SOCK_STREAM, 0);

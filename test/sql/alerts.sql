@@ -174,6 +174,14 @@ UPDATE tenancy.alerts SET next_attempt_at = now(), raised_at = now() - interval 
 SELECT count(*) AS due FROM tenancy.claim_alert(60);
 SELECT turns, picodollars, tokens FROM agent.open_holds();
 
+-- one tenant's many alerts do not stand before another's only one
+TRUNCATE tenancy.alerts;
+INSERT INTO tenancy.alerts (tenant_id, budget_id, scope, scope_value, period, window_start, mode, kind, measure, threshold, spent_picodollars, spent_tokens, raised_at)
+SELECT 'acme', 1, 'session', n::text, 'day', now(), 'enforce', 'refused', 'tokens', 1, 0, 0, now() - interval '1 hour' FROM generate_series(1, 500) n
+UNION ALL SELECT 'globex', 2, 'tenant', '', 'day', now(), 'enforce', 'warn', 'tokens', 1, 0, 0, now();
+SELECT bool_or(c.claimed = 'globex') AS both, count(*) FROM (SELECT (tenancy.claim_alert(60)).tenant_id AS claimed FROM generate_series(1, 100)) c;
+TRUNCATE tenancy.alerts;
+
 DROP VIEW public.alerts;
 DROP FUNCTION public.charge, public.fill;
 DROP TABLE public.alert_test;

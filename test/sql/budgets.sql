@@ -238,6 +238,27 @@ SELECT tenancy.instance_lock('alive');
 SET tenancy.instance_id = 'alive';
 SELECT public.begin_one(:'token_acme_alice', 100);
 SELECT agent.sweep_turns();
+-- what a turn took of the rate has run off while it was open: it is given back once, not out of what others took
+BEGIN;
+SELECT tenancy.set_rate_limit('acme', tokens_per_minute => 60000);
+TRUNCATE public.budget_test;
+SELECT public.begin_one(:'token_acme_alice', 25000), public.begin_one(:'token_acme_alice', 25000);
+UPDATE agent.turns SET started_at = started_at - interval '61 s' WHERE started_at > now() AND rate_tokens > 25000;
+COMMIT;
+SELECT public.end_one(0, 1, 1);
+SELECT public.begin_one(:'token_acme_alice', 25000);
+SELECT public.end_one(1, 1, 1);
+SELECT tenancy.set_rate_limit('acme');
+-- a thousand turns that cannot be ended do not stand before another tenant's
+BEGIN;
+CREATE FUNCTION public.no_charge() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $x$no$x$; END';
+CREATE TRIGGER no_charge BEFORE INSERT ON agent.usage FOR EACH ROW WHEN (NEW.tenant_id = 'acme') EXECUTE FUNCTION public.no_charge();
+INSERT INTO agent.turns (tenant_id, turn_id, trace_id, ticket_hash, input, started_at, deadline)
+SELECT CASE WHEN n < 1001 THEN 'acme' ELSE 'globex' END, 'turn_overdue_' || n, 'trace_overdue_' || n, sha256(n::text::bytea), '[]', now() - interval '1 hour' + n * interval '1 s', now() FROM generate_series(1, 1001) n;
+SET LOCAL client_min_messages = error;
+SELECT agent.sweep_turns();
+SELECT status FROM agent.turns WHERE turn_id = 'turn_overdue_1001';
+ROLLBACK;
 \c - regress_app
 
 -- charges beyond all numbers, in one transaction, leave the budget spent: they do not wrap it around (I1)

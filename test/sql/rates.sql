@@ -104,7 +104,7 @@ COMMIT;
 
 -- the application role can change no limit and give nothing back
 SELECT tenancy.set_rate_limit('acme', 1000);
-SELECT tenancy.give_back_rate('acme', 1, 1000);
+SELECT tenancy.give_back_rate('acme', 1, 1000, now());
 SELECT * FROM tenancy.rate_limits;
 UPDATE tenancy.rate_limits SET burst = 1000;
 SET tenancy.max_flows = 1000000;

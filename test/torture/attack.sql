@@ -55,7 +55,7 @@ SELECT pg_temp.refused(s, 'SELECT ' || s) FROM (VALUES
     ('tenancy.slot_fill(''victim'', 1, '''', ''-infinity'', 0, 0, 0, 0)'), ('tenancy.settle_counters(ROW(''mallory'', NULL, NULL, NULL, now()), -1, 0, 0, 0, 0)'),
     ('tenancy.slot_hold(''victim'', 1, '''', ''-infinity'', 1, 1, -1, -1)'), ('tenancy.hold_counters((''victim'', NULL, NULL, NULL, now())::tenancy.turn_scope, 1, 1)'), ('tenancy.hold_by_rows((''victim'', NULL, NULL, NULL, now())::tenancy.turn_scope, 1, 1)'),
     ('tenancy.settle_counters((''mallory'', NULL, NULL, NULL, now())::tenancy.turn_scope, -1, -1, 0, 0, 0)'), ('tenancy.counters_of((''victim'', NULL, NULL, NULL, now())::tenancy.turn_scope)'), ('tenancy.holds_undo(0)'), ('tenancy.lock_ledger(''victim'', true)'),
-    ('tenancy.unlock_shared_ledger(''mallory'')'), ('tenancy.give_back_rate(''mallory'', 1, 1000)'), ('tenancy.instance_is_gone(''x'')'),
+    ('tenancy.unlock_shared_ledger(''mallory'')'), ('tenancy.give_back_rate(''mallory'', 1, 1000, now())'), ('tenancy.instance_is_gone(''x'')'),
     ('tenancy.set_budget(''mallory'', ''day'')'), ('tenancy.set_price(''m'', 0, 0)'), ('tenancy.set_rate_limit(''mallory'')'), ('tenancy.resume_tenant(''mallory'')'),
     ('agent.sweep_turns(1000)'), ('tenancy.instance_lock(''server-1'')'), ('tenancy.verify_counters()'), ('tenancy.slots()'), ('tenancy.usage_report(''-infinity'', ''infinity'')')) v (s);
 SELECT pg_temp.refused('a rate cannot be given back with a negative cost', 'SELECT tenancy.take_request(-5)', '22023');
