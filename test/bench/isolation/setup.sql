@@ -1,0 +1,41 @@
+-- setup.sql: one pair of tables four times over: by_hand without row security, walled by protect_table(), and
+-- with the policies that are common elsewhere. 200 tenants of 1000 orders, and tenant-1 with 100,000; each
+-- order has two lines. psql variable: jwks.
+CREATE EXTENSION pg_tenancy;
+SELECT tenancy.add_issuer('https://dev.issuer.example', '{agents}', 'org_id');
+SELECT * FROM tenancy.load_jwks('https://dev.issuer.example', :'jwks');
+SELECT tenancy.add_tenant('tenant-' || n, 'https://dev.issuer.example', 'tenant-' || n) FROM generate_series(1, 201) n;
+CREATE ROLE regress_app LOGIN;
+SELECT tenancy.grant_app('regress_app');
+
+CREATE SCHEMA by_hand;
+CREATE TABLE by_hand.orders (tenant_id text COLLATE "C" NOT NULL, id bigint NOT NULL, at timestamptz NOT NULL DEFAULT now(),
+    quantity int NOT NULL, note text NOT NULL, PRIMARY KEY (tenant_id, id));
+CREATE TABLE by_hand.lines (tenant_id text COLLATE "C" NOT NULL, order_id bigint NOT NULL, line int NOT NULL, item text NOT NULL,
+    PRIMARY KEY (tenant_id, order_id, line));
+INSERT INTO by_hand.orders
+SELECT 'tenant-' || t, n, timestamptz '2026-01-01 00:00Z' + n * interval '1 min', n % 1000, repeat('x', 40)
+FROM generate_series(1, 201) t, generate_series(1, CASE t WHEN 1 THEN 100000 ELSE 1000 END) n ORDER BY n, t;
+INSERT INTO by_hand.lines SELECT o.tenant_id, o.id, l, 'item ' || l FROM by_hand.orders o, generate_series(1, 2) l;
+CREATE INDEX ON by_hand.orders (tenant_id, at);
+
+SELECT format($$
+    CREATE SCHEMA %1$I;
+    CREATE TABLE %1$I.orders (LIKE by_hand.orders INCLUDING ALL);
+    CREATE TABLE %1$I.lines (LIKE by_hand.lines INCLUDING ALL);
+    INSERT INTO %1$I.orders SELECT * FROM by_hand.orders;
+    INSERT INTO %1$I.lines SELECT * FROM by_hand.lines;
+$$, name) FROM unnest('{walled,setting,claims}'::text[]) name \gexec
+SELECT * FROM tenancy.protect_table('walled.orders');
+SELECT * FROM tenancy.protect_table('walled.lines');
+SELECT format($$
+    ALTER TABLE %1$I.%2$I ALTER tenant_id SET DEFAULT %3$s, ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+    CREATE POLICY tenant ON %1$I.%2$I USING (tenant_id = %3$s) WITH CHECK (tenant_id = %3$s);
+$$, schema, name, tenant)
+FROM (VALUES ('setting', $$current_setting('app.tenant')$$), ('claims', $$(current_setting('app.claims')::jsonb ->> 'org_id')$$)) AS s (schema, tenant),
+    unnest('{orders,lines}'::text[]) name \gexec
+
+SELECT format('GRANT USAGE ON SCHEMA %1$I TO regress_app; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %1$I TO regress_app', name)
+FROM unnest('{by_hand,walled,setting,claims}'::text[]) name \gexec
+VACUUM (ANALYZE);
+CHECKPOINT;
