@@ -1,10 +1,10 @@
 -- setup.sql: one pair of tables four times over: by_hand without row security, walled by protect_table(), and
--- with the policies that are common elsewhere. 200 tenants of 1000 orders, and tenant-1 with 100,000; each
+-- with the policies that are common elsewhere. 100 tenants of 1000 orders, and tenant-1 with 100,000; each
 -- order has two lines. psql variable: jwks.
 CREATE EXTENSION pg_tenancy;
 SELECT tenancy.add_issuer('https://dev.issuer.example', '{agents}', 'org_id');
 SELECT * FROM tenancy.load_jwks('https://dev.issuer.example', :'jwks');
-SELECT tenancy.add_tenant('tenant-' || n, 'https://dev.issuer.example', 'tenant-' || n) FROM generate_series(1, 201) n;
+SELECT tenancy.add_tenant('tenant-' || n, 'https://dev.issuer.example', 'tenant-' || n) FROM generate_series(1, 101) n;
 CREATE ROLE regress_app LOGIN;
 SELECT tenancy.grant_app('regress_app');
 
@@ -15,7 +15,7 @@ CREATE TABLE by_hand.lines (tenant_id text COLLATE "C" NOT NULL, order_id bigint
     PRIMARY KEY (tenant_id, order_id, line));
 INSERT INTO by_hand.orders
 SELECT 'tenant-' || t, n, timestamptz '2026-01-01 00:00Z' + n * interval '1 min', n % 1000, repeat('x', 40)
-FROM generate_series(1, 201) t, generate_series(1, CASE t WHEN 1 THEN 100000 ELSE 1000 END) n ORDER BY n, t;
+FROM generate_series(1, 101) t, generate_series(1, CASE t WHEN 1 THEN 100000 ELSE 1000 END) n ORDER BY n, t;
 INSERT INTO by_hand.lines SELECT o.tenant_id, o.id, l, 'item ' || l FROM by_hand.orders o, generate_series(1, 2) l;
 CREATE INDEX ON by_hand.orders (tenant_id, at);
 
