@@ -64,6 +64,23 @@ COMMIT;
 ALTER FUNCTION pg_catalog.numeric_lt(numeric, numeric) NOT LEAKPROOF;
 :found;
 
+-- an index that mixes tenants stays out of a marked condition's reach, too, unless its guard is lifted
+DROP INDEX things_search;
+CREATE INDEX things_mixed ON things (price);
+\c - regress_app
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_alice');
+EXPLAIN (COSTS OFF) SELECT id FROM things WHERE price = 7;
+COMMIT;
+\c - :admin
+ALTER ROLE regress_app IN DATABASE regress_leakproof SET tenancy.guard = 'explain, indexes';
+\c - regress_app
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_alice');
+EXPLAIN (COSTS OFF) SELECT id FROM things WHERE price = 7;
+COMMIT;
+\c - :admin
+
 -- what is marked raises nothing for any kind of value, and does not return NULL
 SELECT count(*) AS compared FROM unnest('{NaN,Infinity,-Infinity,0,0.000,-0.0,1e-1000,-1e1000,12345678901234567890.123}'::numeric[]) a,
     unnest('{NaN,Infinity,-Infinity,0,0.000,-0.0,1e-1000,-1e1000,12345678901234567890.123}'::numeric[]) b
