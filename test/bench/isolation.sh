@@ -9,10 +9,10 @@ cd "$(dirname "$0")/../.."
 
 EACH=${1:-3}
 HERE=test/bench/isolation
-KINDS=(by_hand with_token walled setting claims bare)
+KINDS=(by_hand with_token walled setting claims alone)
 
 if [[ -z ${CLUSTER_DATA:-} ]]; then
-    CLUSTER_CONF=$'shared_buffers = 512MB\nmax_wal_size = 4GB\njit = off' exec scripts/with-cluster.sh "$PWD/test/bench/isolation.sh" "$@"
+    CLUSTER_CONF=$'shared_buffers = 1GB\nmax_wal_size = 4GB\njit = off' exec scripts/with-cluster.sh "$PWD/test/bench/isolation.sh" "$@"
 fi
 
 sql() { psql -qXAt -v ON_ERROR_STOP=1 "$@"; }
@@ -20,18 +20,18 @@ sql() { psql -qXAt -v ON_ERROR_STOP=1 "$@"; }
 # The statement of a workload for one kind: the tables by hand, whose statements name the tenant, or others.
 statement() {
     case $2 in
-    by_hand | with_token | bare) sed 's/SCHEMA/by_hand/g' "$HERE/$1.sql" ;;
+    by_hand | with_token | alone) sed "s/SCHEMA/$2/g" "$HERE/$1.sql" ;;
     *) sed -E "s/SCHEMA/$2/g; s/\w+\.tenant_id = :tenant AND //; s/\(tenant_id, /(/; s/\(:tenant, /(/" "$HERE/$1.sql" ;;
     esac
 }
 
-# The transaction: each sets its tenant by one call before, but for bare, which is the statement alone.
+# The transaction: each sets its tenant by one call before, but for alone, which is the statement alone.
 transaction() {
     local set="SELECT set_config('app.tenant', :tenant, true);"
     case $2 in
     with_token | walled) set="SELECT tenancy.set_tenant_from_jwt(:token);" ;;
     claims) set="SELECT set_config('app.claims', :claims, true);" ;;
-    bare) statement "$1" "$2" && return ;;
+    alone) statement "$1" "$2" && return ;;
     esac
     printf '%s\n' "BEGIN;" "$set" "$(statement "$1" "$2")" "COMMIT;"
 }
