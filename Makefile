@@ -7,7 +7,7 @@ export PG_MAJOR PG_CONFIG
 
 PGXS_MK = --no-print-directory -f pgxs.mk
 
-.PHONY: all help deps deps-check run up down reset token demo check bench bench-limits torture \
+.PHONY: all help deps deps-check run up down reset token demo check bench bench-limits bench-isolation torture \
         fuzz lint format server install install-server uninstall installcheck clean
 
 all:            ## build the extension (the default; needs no server libraries)
@@ -42,6 +42,9 @@ bench: deps-check ## build, install and measure
 bench-limits: deps-check ## the same for rates and budgets
 	@scripts/build.sh
 	@test/bench/limits.sh
+bench-isolation: deps-check ## the same for the wall, against conditions written by hand
+	@scripts/build.sh
+	@test/bench/isolation.sh
 torture: deps-check ## a quarter of an hour of kill -9, restarts and races on rates and budgets, and all mutations
 	@scripts/build.sh
 	@test/torture/run.sh long

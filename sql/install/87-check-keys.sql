@@ -135,3 +135,35 @@ END;
 COMMENT ON FUNCTION tenancy.check_indexes(tenancy.checked_table[]) IS
     'Internal: rules index_*, tenant_index_missing, table_without_primary_key, sequence_shared, sequence_settable';
 REVOKE ALL ON FUNCTION tenancy.check_indexes(tenancy.checked_table[]) FROM PUBLIC;
+
+-- Indexes that the planner cannot use for the application: of the operators that search a column, those
+-- that are not LEAKPROOF have to wait for the wall, so all rows of the tenant are read.
+CREATE FUNCTION tenancy.check_operators(tables tenancy.checked_table[]) RETURNS SETOF tenancy.finding
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH searched AS ( -- the columns of indexes but the tenant, and expressions as column 0
+        SELECT i.indexrelid::regclass AS index, u.attnum, u.class
+        FROM unnest(tables) t JOIN pg_index i ON i.indrelid = t.relation, LATERAL unnest(i.indkey::int2[], i.indclass::oid[]) u (attnum, class)
+        WHERE t.rls AND t.tenant_column IS NOT NULL AND i.indisvalid AND u.class IS NOT NULL AND u.attnum <> t.tenant_attnum
+          AND NOT EXISTS (SELECT FROM pg_inherits h WHERE h.inhrelid = i.indexrelid)
+    ), operator AS (
+        SELECT s.index, s.attnum, p.proleakproof AS leakproof, p.oid::regprocedure::text AS function,
+            p.oid IN (SELECT f.signature::regprocedure FROM tenancy.leakproof_functions() f) AS curable
+        FROM searched s JOIN pg_opclass c ON c.oid = s.class
+        JOIN pg_amop a ON a.amopfamily = c.opcfamily AND a.amoplefttype = c.opcintype AND a.amoppurpose = 's'
+        JOIN pg_operator o ON o.oid = a.amopopr JOIN pg_proc p ON p.oid = o.oprcode
+    )
+    SELECT 'leakproof_cure_missing', 'info', o.index::text,
+        'Its operators are not LEAKPROOF: behind the wall it is not used for them, and all rows of the tenant are read. pg_upgrade and restores lose the cure.',
+        string_agg(DISTINCT format('ALTER FUNCTION pg_catalog.%s LEAKPROOF', o.function), '; ')
+    FROM operator o WHERE o.curable AND NOT o.leakproof GROUP BY o.index
+    UNION ALL
+    SELECT 'index_blocked_by_wall', 'info', s.index::text,
+        'No operator of a column in it is LEAKPROOF, or the column is an expression: behind the wall it is not used for that, and all rows of the tenant are read.',
+        '-- keep what is searched in a column of its own (GENERATED ALWAYS AS ... STORED) of type text, bigint, uuid or timestamptz, and index that'
+    FROM searched s
+    WHERE s.attnum = 0 OR NOT EXISTS (SELECT FROM operator o WHERE o.index = s.index AND o.attnum = s.attnum AND (o.leakproof OR o.curable))
+    GROUP BY s.index;
+END;
+COMMENT ON FUNCTION tenancy.check_operators(tenancy.checked_table[]) IS 'Internal: rules leakproof_cure_missing, index_blocked_by_wall';
+REVOKE ALL ON FUNCTION tenancy.check_operators(tenancy.checked_table[]) FROM PUBLIC;

@@ -22,6 +22,7 @@ BEGIN ATOMIC
         UNION ALL SELECT r.* FROM subject s, tenancy.check_unique_keys(s.tables) r
         UNION ALL SELECT r.* FROM subject s, tenancy.check_references(s.tables) r
         UNION ALL SELECT r.* FROM subject s, tenancy.check_indexes(s.tables) r
+        UNION ALL SELECT r.* FROM subject s, tenancy.check_operators(s.tables) r
         UNION ALL SELECT r.* FROM subject s, tenancy.check_views(s.tables) r
         UNION ALL SELECT r.* FROM subject s, tenancy.check_functions(s.tables) r
         UNION ALL SELECT * FROM tenancy.check_extensions()
