@@ -42,8 +42,9 @@ bench: deps-check ## build, install and measure
 bench-limits: deps-check ## the same for rates and budgets
 	@scripts/build.sh
 	@test/bench/limits.sh
-torture: deps-check ## a quarter of an hour of kill -9, restarts and races on rates and budgets, and all mutations
+torture: deps-check ## a quarter of an hour of kill -9, restarts and races on rates and budgets, 100,000 queries in two worlds, and all mutations
 	@scripts/build.sh
+	@test/attack/run.sh long
 	@test/torture/run.sh long
 	@test/torture/mutate.sh
 fuzz:           ## fuzz the parsers, SECONDS=60 each
