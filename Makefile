@@ -45,8 +45,9 @@ bench-limits: deps-check ## the same for rates and budgets
 bench-isolation: deps-check ## the same for the wall, against conditions written by hand
 	@scripts/build.sh
 	@test/bench/isolation.sh
-torture: deps-check ## a quarter of an hour of kill -9, restarts and races on rates and budgets, and all mutations
+torture: deps-check ## a quarter of an hour of kill -9, restarts and races on rates and budgets, 100,000 queries in two worlds, and all mutations
 	@scripts/build.sh
+	@test/attack/run.sh long
 	@test/torture/run.sh long
 	@test/torture/mutate.sh
 fuzz:           ## fuzz the parsers, SECONDS=60 each

@@ -19,6 +19,7 @@ constexpr Description kGuards[] = {
     {"floor", "The tenant policy holds whatever the table's policies say."},
     {"protection", "A protected table without its row-level security would show every tenant."},
     {"indexes", "An index that mixes tenants tells whether another tenant has a value."},
+    {"statistics", "Estimates of a plan tell which values other tenants have."},
     {"limits", "One tenant must not hold up all others."},
     {"explain", "Costs of a plan tell how much data other tenants have."},
     {"explain_analyze", "It counts rows of other tenants that a filter removed."},

@@ -10,6 +10,7 @@ enum class Guard {
     floor,
     protection,
     indexes,
+    statistics,
     limits,
     explain,
     explain_analyze,

@@ -2,8 +2,8 @@
 # run.sh: the attack suite. Runs each family of attacks (*.sql here) as the application's role with a token of
 # one tenant, in two databases: "protected", where every attack must be stopped, and "textbook", the same tables
 # without our protection, where the attacks that leaks.txt lists must get through: a test that cannot fail proves
-# nothing. Then what takes more than one session, the two worlds, and sqlsmith. The last line is
-# "attack: N passed, N failed".
+# nothing. Then the two worlds, each layer off, what takes more than one session, and sqlsmith. The last line is
+# "attack: N passed, N failed". "run.sh long" runs the two worlds only, with ten times the queries.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/../../scripts/lib.sh"
@@ -17,6 +17,8 @@ source "$HERE/sessions.sh"
 source "$HERE/guard_sessions.sh"
 # shellcheck source=test/attack/two_worlds.sh
 source "$HERE/two_worlds.sh"
+# shellcheck source=test/attack/layers.sh
+source "$HERE/layers.sh"
 # shellcheck source=test/attack/sqlsmith.sh
 source "$HERE/sqlsmith.sh"
 
@@ -90,14 +92,18 @@ table_is_true() {
 # Whether this build of the module has the guards that guard_*.sql are about.
 has_guards() { [[ -n $(admin -c "SELECT current_setting('tenancy.guard', true)") ]]; }
 
-inside_cluster() {
-    local family
+make_worlds() {
     WORK=$(mktemp -d)
     trap 'rm -rf "$WORK"' EXIT
     export TENANCY_TEST_KEYS=$WORK/keys
     make_tokens
     make_world protected
     make_world textbook
+}
+
+inside_cluster() {
+    local family
+    make_worlds
     ! has_guards || { FAMILIES+=(guard_utility) && LEAKS+=("$HERE/guard_leaks.txt"); }
     try "README.md tells of every row of the catalogue what is tested where" table_is_true
     try "the doctor finds nothing in the protected world" doctor_finds_nothing
@@ -107,19 +113,26 @@ inside_cluster() {
         try "$family had attacks to run" test -s "$WORK/$family.out"
     done
     try "without the protection exactly the rows of leaks.txt get through" textbook_leaks
+    attack_two_worlds 1
     attack_sessions
-    attack_two_worlds
     attack_sqlsmith
     ! has_guards || attack_guard_sessions
     summary attack
 }
 
+# The long form: the two worlds and the layers only, with ten times the values.
+long_inside_cluster() {
+    make_worlds
+    attack_two_worlds 10
+    summary attack
+}
+
 main() {
-    if [[ ${1:-} == inside ]]; then
-        inside_cluster
-    else
-        "$ROOT/scripts/with-cluster.sh" "$HERE/run.sh" inside
-    fi
+    case ${1:-} in
+        inside) inside_cluster ;;
+        inside-long) long_inside_cluster ;;
+        *) CLUSTER_CONF='autovacuum = off' "$ROOT/scripts/with-cluster.sh" "$HERE/run.sh" "inside${1:+-$1}" ;;
+    esac
 }
 
 main "$@"

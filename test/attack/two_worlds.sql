@@ -1,12 +1,15 @@
 -- Prints the queries of the two-world test, one a line, always the same: conditions of every operator on every
 -- column with values of acme, of globex and of nobody, in several kinds of statement; errors that depend on a
--- value; writes that meet keys and references; the routes. Each orders its rows, since plans may differ: they depend
+-- value; notices of a cheap function; writes that meet keys and references; counters, utility commands; the routes.
+-- psql variable: times = 1, or that many times the values. Each orders its rows, since plans may differ: they depend
 -- on the size of the whole table, a stated residual. So does whether a statement that may stop early meets an error.
 \pset tuples_only on
 \pset format unaligned
-WITH number (v) AS (VALUES ('-1'), ('1'), ('7'), ('50'), ('100'), ('101'), ('777'), ('10001'), ('14999'), ('987654'), ('987655'), ('2147483647')),
+WITH number (v) AS (VALUES ('-1'), ('1'), ('7'), ('50'), ('100'), ('101'), ('777'), ('10001'), ('14999'), ('987654'), ('987655'), ('2147483647')
+    UNION ALL SELECT (n * 263 % 15100)::text FROM generate_series(1, 12 * (:times - 1)) n),
 word (v) AS (VALUES (''''''), ('''a1@acme.example'''), ('''ceo@globex.example'''), ('''cfo@globex.example'''), ('''g7@globex.example'''), ('''CANARY-ceo'''), ('''CANARY'''),
-    ('''CANARY-none'''), ('''acme'''), ('''globex'''), ('''nobody'''), ('''own'''), ('''foreign'''), ('''f2'''), ('''fine''')),
+    ('''CANARY-none'''), ('''acme'''), ('''globex'''), ('''nobody'''), ('''own'''), ('''foreign'''), ('''f2'''), ('''fine''')
+    UNION ALL SELECT quote_literal(CASE n % 5 WHEN 0 THEN 'a' || n || '@acme.example' WHEN 1 THEN 'g' || n * 31 || '@globex.example' WHEN 2 THEN 'CANARY-' || n * 31 WHEN 3 THEN 'f' || n ELSE n::text END) FROM generate_series(1, 15 * (:times - 1)) n),
 op (o) AS (VALUES ('%s = %s'), ('%s <> %s'), ('%s < %s'), ('%s <= %s'), ('%s > %s'), ('%s >= %s'), ('%s IN (%s, NULL)'), ('%s IS NOT DISTINCT FROM %s'), ('NOT %s > %s')),
 text_op (o) AS (VALUES ('%s LIKE %s || ''%%'''), ('starts_with(%s, %s)'), ('%s ~~* %s'), ('%s ~ %s'), ('%s || ''x'' = %s || ''x'''), ('%s::bytea > %s::bytea')),
 number_op (o) AS (VALUES ('%s::numeric = %s'), ('%s + 1 > %s'), ('%s BETWEEN %s AND 1000000'), ('1 / nullif(%1$s - %2$s, 1) >= 0'), ('1 / (%s - %s) > 0'), ('%s::text = %s::text'), ('(%1$s * 1000000 / %2$s) > 0')),
@@ -37,6 +40,14 @@ writing (w) AS (
 other (q) AS (
     SELECT 'SELECT (agent.' || r || '(:''token'', ''{}'')).*' FROM unnest('{list_traces,list_feedback,feedback_stats,get_usage}'::text[]) r
     UNION ALL SELECT 'SELECT count(*) FROM ' || t FROM unnest('{"pg_stats WHERE schemaname <> ''pg_catalog''",pg_policies,agent.messages,agent.turns,agent.traces,agent.spans,agent.audit_log,shop.rich,pg_stat_user_tables,pg_stat_xact_user_tables,pg_stat_activity,pg_locks,tenancy.tenants,tenancy.tenant_claims,tenancy.budgets}'::text[]) t
+    UNION ALL SELECT format('SELECT id FROM shop.accounts WHERE attack.tells(%s) AND %s %s %s AND id < 4 ORDER BY id', name, name, o, v) FROM (VALUES ('email'), ('note')) c (name), (VALUES ('>'), ('<='), ('<>')) o (o), word
+    UNION ALL SELECT format(E'BEGIN\\; SELECT count(*) FROM shop.accounts WHERE balance = %s\\; SELECT %s(''shop.accounts''::regclass)\\; ROLLBACK', v, f)
+        FROM number, (SELECT proname FROM pg_proc WHERE proname ~ '^pg_stat_get_(xact_)?(tuples|live|dead|numscans|blocks)' AND pronargs = 1) c (f)
+    UNION ALL SELECT format(u, v) FROM number, (VALUES (E'BEGIN\\; DECLARE c CURSOR FOR SELECT FROM shop.accounts WHERE balance > %s\\; MOVE ALL IN c\\; ROLLBACK'), ('COPY (SELECT id FROM shop.accounts WHERE id >= %s ORDER BY 1) TO STDOUT'),
+        ('EXPLAIN SELECT FROM shop.accounts WHERE id = %s'), ('EXPLAIN (ANALYZE) SELECT FROM shop.accounts WHERE id = %s'), (E'PREPARE p AS SELECT count(*) FROM shop.accounts WHERE id > $1\\; EXECUTE p (%s)\\; DEALLOCATE p'),
+        ('CREATE TEMP TABLE t AS SELECT FROM shop.accounts WHERE id = %s'), ('SELECT id INTO t FROM shop.accounts WHERE id = %s')) u (u)
+    UNION ALL SELECT u || ' ' || t FROM unnest('{shop.accounts,shop.entries,shop.bookings,agent.feedback,tenancy.tenants}'::text[]) t,
+        unnest('{LOCK,ANALYZE,VACUUM,REINDEX TABLE,CLUSTER,DROP TABLE,LOCK TABLE ONLY,TABLE}'::text[]) u WHERE u <> 'TABLE' OR t = 'shop.entries'
     UNION ALL SELECT 'TRUNCATE ' || t FROM unnest('{shop.accounts,agent.sessions}'::text[]) t
     UNION ALL SELECT format('SELECT query_to_xml(%L, true, true, '''')', 'SELECT count(*), max(' || name || ') FROM ' || tab) FROM col)
 SELECT q FROM (
