@@ -52,7 +52,7 @@ BEGIN
     FOREACH unit IN ARRAY '{requests,tokens}'::text[] LOOP
         IF shared #> ARRAY[unit, 'allowed'] = 'false' THEN
             RETURN agent.limit_refusal(wanted_session,
-                (shared -> unit) || jsonb_build_object('code', 'rate_limit_exceeded', 'scope', unit));
+                (shared -> unit) || jsonb_build_object('code', 'rate_limit_exceeded', 'scope', unit, 'per', 'tenant'));
         END IF;
     END LOOP;
     RETURN NULL;
