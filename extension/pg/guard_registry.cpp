@@ -2,6 +2,8 @@
 
 #include "pg/guard_registry.hpp"
 
+#include "pg/heap_rows.hpp"
+
 namespace tenancy::pg {
 
 namespace {
@@ -42,36 +44,22 @@ ProtectedTable *enter(Oid relid) {
 }
 
 // Both columns are NOT NULL. An empty name would be a column that is not there: locked.
-void add_table(HeapTuple tuple, TupleDesc desc) {
-    bool is_null = false;
-    ProtectedTable *entry =
-        enter(DatumGetObjectId(heap_getattr(tuple, kTableRelation, desc, &is_null)));
+void add_table(const Row &row) {
+    ProtectedTable *entry = enter(DatumGetObjectId(row.values[kTableRelation - 1]));
     entry->looked_up = entry->is_protected = true;
-    const Datum column = heap_getattr(tuple, kTableTenantColumn, desc, &is_null);
-    if (!is_null)
-        entry->tenant_column = *DatumGetName(column);
+    if (!row.is_null(kTableTenantColumn))
+        entry->tenant_column = *DatumGetName(row.values[kTableTenantColumn - 1]);
 }
 
-void add_role(HeapTuple tuple, TupleDesc desc) {
-    bool is_null = false;
-    const Datum name = heap_getattr(tuple, kRoleName, desc, &is_null);
-    const Oid role = is_null ? InvalidOid : get_role_oid(NameStr(*DatumGetName(name)), true);
+void add_role(const Row &row) {
+    const Oid role = row.is_null(kRoleName)
+                         ? InvalidOid
+                         : get_role_oid(NameStr(*DatumGetName(row.values[kRoleName - 1])), true);
     if (!OidIsValid(role))
         return;
     MemoryContext caller = MemoryContextSwitchTo(memory);
     app_roles = lappend_oid(app_roles, role);
     MemoryContextSwitchTo(caller);
-}
-
-// Calls fn for each row that is committed by now, or was written by this transaction.
-void for_each_row(Oid relid, void (*fn)(HeapTuple, TupleDesc)) {
-    Relation relation = table_open(relid, AccessShareLock);
-    SysScanDesc scan = systable_beginscan(relation, InvalidOid, false, nullptr, 0, nullptr);
-    for (HeapTuple tuple = systable_getnext(scan); HeapTupleIsValid(tuple);
-         tuple = systable_getnext(scan))
-        fn(tuple, RelationGetDescr(relation));
-    systable_endscan(scan);
-    table_close(relation, AccessShareLock);
 }
 
 void start_empty() {
@@ -107,9 +95,9 @@ void refresh() {
     start_empty();
     find_relations();
     if (OidIsValid(tables_relation))
-        for_each_row(tables_relation, add_table);
+        for_each_row(tables_relation, InvalidOid, 0, nullptr, add_table);
     if (OidIsValid(roles_relation))
-        for_each_row(roles_relation, add_role);
+        for_each_row(roles_relation, InvalidOid, 0, nullptr, add_role);
     loaded_generation = generation;
 }
 
