@@ -3,7 +3,9 @@
 
 PG_MAJOR  ?= 15
 PG_CONFIG ?= /usr/lib/postgresql/$(PG_MAJOR)/bin/pg_config
-export PG_MAJOR PG_CONFIG
+# A warning is an error with the compiler that the project is tested with; another one may know new warnings.
+WERROR    ?= $(if $(filter 12 12.%,$(shell g++ -dumpversion 2>/dev/null)),-Werror)
+export PG_MAJOR PG_CONFIG WERROR
 
 PGXS_MK = --no-print-directory -f pgxs.mk
 

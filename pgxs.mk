@@ -15,8 +15,8 @@ SHLIB_LINK    = -lcrypto -lstdc++
 # -isystem keeps PostgreSQL's headers out of our warnings. Debian's PostgreSQL does not track
 # dependencies, -MMD does.
 PG_CPPFLAGS = -Iextension -isystem $(shell $(PG_CONFIG) --includedir-server)
-PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Wconversion -Wno-register \
-              -Werror=dangling-pointer -MMD -MP
+PG_CXXFLAGS = -std=c++20 -Wall -Wextra -Wshadow -Wconversion -Wold-style-cast -Wclobbered -Wno-register \
+              -Werror=dangling-pointer $(WERROR) -MMD -MP
 
 DATA_built  = $(INSTALL_SQL)
 DATA        = $(wildcard sql/updates/$(EXT)--*--*.sql)
