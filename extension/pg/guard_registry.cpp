@@ -171,6 +171,21 @@ bool is_listed_application_role(Oid role) {
     return list_member_oid(app_roles, role);
 }
 
+Oid protected_user_table() {
+    refresh();
+    HASH_SEQ_STATUS scan;
+    hash_seq_init(&scan, tables);
+    Oid found = InvalidOid;
+    while (const auto *table = static_cast<ProtectedTable *>(hash_seq_search(&scan))) {
+        if (OidIsValid(found) || !table->is_protected)
+            continue; // to the end: that closes the scan
+        const bool ours = OidIsValid(getExtensionOfObject(RelationRelationId, table->relid));
+        if (!ours && get_rel_relkind(table->relid) != '\0')
+            found = table->relid;
+    }
+    return found;
+}
+
 MemoryContext guard_memory() {
     return memory;
 }

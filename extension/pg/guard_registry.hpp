@@ -33,6 +33,9 @@ bool is_application_role(Oid role);
 // Whether tenancy.app_roles names this very role.
 bool is_listed_application_role(Oid role);
 
+// A registered table that is not the extension's own; InvalidOid when there is none.
+Oid protected_user_table();
+
 // Where nodes of entries live; emptied when the registry is read again.
 MemoryContext guard_memory();
 

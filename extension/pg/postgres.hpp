@@ -14,6 +14,7 @@ extern "C" {
 #include "access/parallel.h"        // IsInParallelMode, InitializingParallelWorker
 #include "access/table.h"           // table_open
 #include "access/xact.h"            // IsTransactionState
+#include "catalog/dependency.h"     // getExtensionOfObject
 #include "catalog/index.h"          // IndexGetRelation
 #include "catalog/namespace.h"      // get_namespace_oid
 #include "catalog/objectaccess.h"   // object_access_hook

@@ -159,11 +159,37 @@ void keep_name_of_application_role(const Node *statement) {
                                 "extension, and tenancy.grant_app() with the new name after it.")));
 }
 
+bool drops_this_extension(const Node *statement) {
+    if (nodeTag(statement) != T_DropStmt || as<DropStmt>(statement)->removeType != OBJECT_EXTENSION)
+        return false;
+    ListCell *cell = nullptr;
+    foreach (cell, as<DropStmt>(statement)->objects)
+        if (std::strcmp(strVal(lfirst(cell)), "pg_tenancy") == 0)
+            return as<DropStmt>(statement)->behavior == DROP_CASCADE;
+    return false;
+}
+
+// Whoever does it: CASCADE takes the policies, and what is left of them lets every row through.
+void keep_walls_of_user_tables(const Node *statement) {
+    const Oid table = drops_this_extension(statement) ? protected_user_table() : InvalidOid;
+    if (OidIsValid(table))
+        ereport(ERROR,
+                (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+                 errmsg("cannot drop extension pg_tenancy while it protects table %s.%s",
+                        quote_identifier(get_namespace_name(get_rel_namespace(table))),
+                        quote_identifier(get_rel_name(table))),
+                 errdetail("Its walls would go with it, and roles with privileges on the table "
+                           "would see the rows of all tenants."),
+                 errhint("Call tenancy.unprotect_table() for each table of "
+                         "tenancy.protected_tables that is yours, or drop it, first.")));
+}
+
 // A transaction that has failed, or none, can look up nobody; nothing that is guarded runs in it.
 void check(Node *statement) {
     if (!IsTransactionState() || nodeTag(statement) == T_VariableShowStmt)
         return;
     keep_name_of_application_role(statement);
+    keep_walls_of_user_tables(statement);
     if (!application_runs_this())
         return;
     const Guard guard = guard_of(statement);

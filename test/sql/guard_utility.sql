@@ -231,13 +231,21 @@ DO 'BEGIN END';
 \set VERBOSITY terse
 ROLLBACK;
 
+-- the extension does not go while it protects somebody's table
 \c - :admin
 ALTER ROLE regress_app RESET tenancy.guard;
 SET client_min_messages = warning;
+\set VERBOSITY default
+DROP EXTENSION pg_tenancy CASCADE;
+DROP EXTENSION plpgsql, pg_tenancy CASCADE;
+\set VERBOSITY terse
 DROP TABLE public.ledger, public.guard_statements, public.made_by_admin;
 \set QUIET on
 DELETE FROM tenancy.protected_tables WHERE relation::oid NOT IN (SELECT oid FROM pg_class);
 \set QUIET off
+BEGIN;
+DROP EXTENSION pg_tenancy CASCADE;
+ROLLBACK;
 DROP FUNCTION public.attempt, public.nested, public.nested_as_admin;
 REVOKE CREATE ON SCHEMA public FROM regress_app;
 DROP ROLE regress_app_login, regress_plain, regress_later;
