@@ -137,6 +137,16 @@ std::string words(const Json &before, const Json &after) {
     return plain(text);
 }
 
+// "add     tenant acme" and what of it, on a line below.
+std::string changed(std::string action, const std::string &thing, const std::string &what) {
+    action.resize(8, ' ');
+    action += thing;
+    action += "\n        ";
+    action += what;
+    action += '\n';
+    return action;
+}
+
 Json parsed(const std::optional<std::string> &text) {
     return text ? Json::parse(*text, nullptr, false) : Json();
 }
@@ -161,8 +171,8 @@ std::string apply_report(const db::Rows &rows, bool dry_run) {
             row.columns.at(1).value_or("") + " " + plain(row.columns.at(2).value_or(""));
         ++counts[action];
         if (action == "add" || action == "change" || action == "remove")
-            changes += action + std::string(8 - action.size(), ' ') + thing + "\n        " +
-                       words(parsed(row.columns.at(3)), parsed(row.columns.at(4))) + "\n";
+            changes +=
+                changed(action, thing, words(parsed(row.columns.at(3)), parsed(row.columns.at(4))));
         else if (action == "left alone")
             rest += "not in the file, left alone: " + thing + "\n";
         else if (action == "unpriced")
