@@ -46,7 +46,7 @@ Response answer_agent_info(Services &services, RequestContext &context) {
         context.refusal = code_name(Code::tenant_mismatch);
         return problem(Code::tenant_mismatch);
     }
-    return json_response(200, agent_info(services.config));
+    return json_response(200, agent_info(context.settings->config));
 }
 
 } // namespace tenancy::server

@@ -16,7 +16,7 @@ namespace tenancy::server {
 /// after a restart. So every alert is delivered once, or more often when an answer was lost.
 class Alerts {
 public:
-    /// `config` and `metrics` must outlive it.
+    /// `metrics` must outlive it.
     Alerts(db::ConnectionSettings settings, const AlertsConfig &config, Metrics &metrics);
     ~Alerts();
     Alerts(const Alerts &) = delete;

@@ -9,7 +9,7 @@ namespace {
 std::string request_facts(const Services &services, const RequestContext &context,
                           const std::optional<rate::Decision> &decision) {
     nlohmann::json facts = {{"request_id", context.request_id},
-                            {"model", services.config.model.name},
+                            {"model", context.settings->config.model.name},
                             {"instance_id", services.instance_id}}; // "" is none
     if (context.x_tenant)
         facts["x_tenant"] = *context.x_tenant;
@@ -28,15 +28,16 @@ std::variant<std::optional<rate::Decision>, db::Error>
 ask_shared_limit(Services &services, const RequestContext &context, std::string_view route,
                  const std::string &body) {
     std::optional<rate::Decision> decision;
-    if (services.shared_limit == nullptr)
+    rate::SharedLimit *const limit = context.settings->shared_limit.get();
+    if (limit == nullptr)
         return decision;
-    if (services.shared_limit->is_awake()) {
+    if (limit->is_awake()) {
         const auto wanted = services.database.shared_rate(route, context.token, body);
         if (const auto *error = std::get_if<db::Error>(&wanted))
             return *error;
         if (std::get<std::string>(wanted).empty())
             return decision;
-        decision = services.shared_limit->take(std::get<std::string>(wanted));
+        decision = limit->take(std::get<std::string>(wanted));
     }
     services.metrics.count_valkey_decision(!decision           ? "unavailable"
                                            : decision->allowed ? "allowed"
@@ -61,7 +62,7 @@ Called call_route(Services &services, const RequestContext &context, std::string
     // the database, and is back within a minute.
     const auto *answer = std::get_if<db::Answer>(&called.outcome);
     if (answer != nullptr && !answer->counted && !called.taken.flows.empty()) {
-        services.shared_limit->give_back(called.taken);
+        context.settings->shared_limit->give_back(called.taken);
         called.taken = {};
     }
     return called;

@@ -55,6 +55,7 @@ std::size_t text_bytes(const ordered_json &messages) {
 TurnStart turn_start(const RequestContext &context, const ordered_json &begun, bool stream,
                      rate::Taken taken) {
     TurnStart start;
+    start.settings = context.settings;
     start.taken = std::move(taken);
     start.ticket = text_member(begun, "ticket");
     start.trace_id = text_member(begun, "trace_id");
@@ -147,9 +148,9 @@ Response run_turn(Services &services, RequestContext &context, const Request &re
     TurnStart start = turn_start(context, begun, options.stream, std::move(taken));
     auto turn = std::make_unique<Turn>(services, std::move(start));
     place.hand_over();
-    turn->dispatch(
-        {llm::upstream_body(services.config.model, begun["messages"], options, most_tokens(begun)),
-         context.request_id, context.traceparent});
+    turn->dispatch({llm::upstream_body(context.settings->config.model, begun["messages"], options,
+                                       most_tokens(begun)),
+                    context.request_id, context.traceparent});
     return options.stream ? run_stream(std::move(turn), request) : run_sync(*turn, request);
 }
 

@@ -82,7 +82,7 @@ void read_model(Section section, ModelConfig &model, const Environment &environm
     model.temperature = section.real("temperature", 0.0, 2.0);
     model.max_tokens = section.number("max_tokens", 1, 10000000);
     read_model_timeouts(section, model);
-    section.without_effect({"limits"});
+    section.not_enforced("limits", "Use server.tenancy.rate_limit and server.tenancy.budget.");
     section.finish();
     if (model.provider == Provider::echo) {
         if (model.name.empty())
@@ -232,7 +232,8 @@ void read_key_sync(Section section, KeySyncConfig &sync, const Environment &envi
 // Blocks whose stores are always on here: their keys are known, so one file serves both servers.
 void read_store_block(Section section, const std::vector<std::string> &more) {
     section.without_effect({"backend", "max_age_hours"});
-    section.flag("enabled");
+    if (section.flag("enabled") == false)
+        section.without_effect({"enabled"}); // they are always kept
     section.without_effect(more);
     section.finish();
 }
@@ -240,13 +241,12 @@ void read_store_block(Section section, const std::vector<std::string> &more) {
 void check_descriptors(Section &server, const Config &config) {
     // The HTTP library waits with select(): a descriptor of 1024 or more would corrupt memory, so
     // the process never opens that many (see serve.cpp) and the limits must fit below.
-    const std::size_t wanted = config.limits.threads + config.limits.queue +
-                               config.limits.max_turns + config.storage.pool_size +
-                               (config.shared_limit.uses_valkey ? kValkeyConnections : 0);
-    if (wanted > 900)
+    const std::size_t wanted = descriptors_wanted(config);
+    if (wanted > kMaxDescriptors)
         server.error("limits", "threads + queue + max_turns + storage.pool_size, and 16 with "
                                "rate_limit.backend: valkey, is " +
-                                   std::to_string(wanted) + ". Keep the sum at 900 or less.");
+                                   std::to_string(wanted) + ". Keep the sum at " +
+                                   std::to_string(kMaxDescriptors) + " or less.");
 }
 
 void read_server(Section section, Config &config, const Environment &environment) {
@@ -266,8 +266,9 @@ void read_server(Section section, Config &config, const Environment &environment
     read_store_block(section.section("feedback"), {});
     read_tenancy(section.section("tenancy"), config.tenancy);
     read_key_sync(section.section("key_sync"), config.key_sync, environment);
-    section.without_effect({"files", "compaction", "permissions", "state_recovery", "event_sources",
-                            "event_sink", "graph", "work_items"});
+    section.not_enforced("permissions", "tenancyd runs no tools: keep the rules where they run.");
+    section.without_effect({"files", "compaction", "state_recovery", "event_sources", "event_sink",
+                            "graph", "work_items"});
     section.finish();
     check_descriptors(section, config);
 }
@@ -288,14 +289,20 @@ void read_all(Section root, Config &config, const Environment &environment) {
     read_server(root.section("server"), config, environment);
     read_logging(root.section("logging"), config);
     read_pricing(root.section("pricing"), config.prices);
-    read_reference_budget(root.section("budget"));
-    root.without_effect({"mcp_servers", "platform", "tools", "prompts", "loop", "memory",
-                         "security", "nodes", "subagents", "prompt_assembly", "self_healing",
-                         "maturation", "spawn", "hooks"});
+    read_agent_budget(root.section("budget"), config.budget);
+    root.not_enforced("security", "What tenancyd guards against is in SECURITY.md.");
+    root.without_effect({"mcp_servers", "platform", "tools", "prompts", "loop", "memory", "nodes",
+                         "subagents", "prompt_assembly", "self_healing", "maturation", "spawn",
+                         "hooks"});
     root.finish();
 }
 
 } // namespace
+
+std::size_t descriptors_wanted(const Config &config) {
+    return config.limits.threads + config.limits.queue + config.limits.max_turns +
+           config.storage.pool_size + (config.shared_limit.uses_valkey ? kValkeyConnections : 0);
+}
 
 LoadedConfig load_config_text(const std::string &text, const std::string &file) {
     LoadedConfig loaded;

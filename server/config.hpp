@@ -20,6 +20,7 @@ struct AgentConfig {
     std::string name = "agent";
     std::string description;
     std::string version = "0.1.0";
+    bool operator==(const AgentConfig &) const = default;
 };
 
 enum class Provider { echo, openai };
@@ -37,6 +38,7 @@ struct ModelConfig {
     std::chrono::seconds idle_timeout{30};
     std::chrono::seconds total_timeout{600};
     std::chrono::milliseconds echo_delay{0}; // provider echo only
+    bool operator==(const ModelConfig &) const = default;
 };
 
 struct StorageConfig {
@@ -47,6 +49,7 @@ struct StorageConfig {
     std::chrono::seconds acquire_timeout{5};
     std::chrono::seconds statement_timeout{30};
     bool prepare_statements = true;
+    bool operator==(const StorageConfig &) const = default;
 };
 
 struct LimitsConfig {
@@ -59,6 +62,7 @@ struct LimitsConfig {
     std::chrono::seconds write_timeout{30};
     std::chrono::seconds keep_alive_timeout{15};
     std::chrono::seconds shutdown_timeout{10};
+    bool operator==(const LimitsConfig &) const = default;
 };
 
 /// The rate limit on top of the database's own: shared by several primaries when it is in a Valkey.
@@ -67,6 +71,7 @@ struct SharedLimitConfig {
     rate::ValkeyAddress address;
     std::chrono::milliseconds timeout{50}; // for connecting, signing in and the answer together
     std::string key_prefix = "tenancy:";
+    bool operator==(const SharedLimitConfig &) const = default;
 };
 
 /// Connections to Valkey at most.
@@ -77,6 +82,7 @@ struct MetricsConfig {
     std::string host = "127.0.0.1";
     int port = 9464;
     Secret token; // demanded as a bearer token when set
+    bool operator==(const MetricsConfig &) const = default;
 };
 
 /// Where alerts of budgets are sent; no URL: nowhere.
@@ -85,6 +91,7 @@ struct AlertsConfig {
     Secret webhook_secret;
     std::string ca_file;
     std::chrono::seconds timeout{10}; // for one delivery, from connecting to the answer
+    bool operator==(const AlertsConfig &) const = default;
 };
 
 /// Used by `sync-keys` alone.
@@ -96,6 +103,7 @@ struct KeySyncConfig {
     std::chrono::seconds timeout{10};
     std::string ca_file;
     MetricsConfig metrics;
+    bool operator==(const KeySyncConfig &) const = default;
 };
 
 /// The blocks below are checked here and written to the database by an administrator's command;
@@ -105,6 +113,8 @@ struct RateLimitConfig {
     std::optional<long> burst;
     std::optional<long> tokens_per_minute;
     std::optional<long> max_concurrent;
+    std::optional<long> subject_requests_per_minute;
+    bool operator==(const RateLimitConfig &) const = default;
 };
 
 struct BudgetConfig {
@@ -113,6 +123,8 @@ struct BudgetConfig {
     std::optional<std::string> limit_usd; // decimal text: money is never a float
     std::optional<std::string> warn_ratio;
     std::optional<long> limit_tokens;
+    std::string time_zone = "UTC";
+    bool operator==(const BudgetConfig &) const = default;
 };
 
 struct IssuerConfig {
@@ -127,25 +139,56 @@ struct IssuerConfig {
     long leeway_seconds = 30;
     long max_lifetime_seconds = 0;
     long max_age_seconds = 0;
+    bool operator==(const IssuerConfig &) const = default;
+};
+
+struct TenantConfig {
+    std::string id;
+    std::string issuer;
+    std::string claim_value;
+    std::optional<std::string> state; // absent: as it is
+    bool operator==(const TenantConfig &) const = default;
 };
 
 struct TenantOverride {
     RateLimitConfig rate_limit;
     BudgetConfig budget;
+    bool operator==(const TenantOverride &) const = default;
 };
 
 struct TenancyConfig {
+    std::optional<Secret> admin_url; // of an administrator; used by `apply` alone
     std::vector<IssuerConfig> issuers;
+    std::vector<TenantConfig> tenants;
     RateLimitConfig rate_limit;
     BudgetConfig budget;
     std::map<std::string, TenantOverride> overrides;
+    bool operator==(const TenancyConfig &) const = default;
 };
 
+/// USD as decimal text; what is absent is left to tenancy.apply_config().
 struct PriceConfig {
-    std::string input_per_1k = "0";
-    std::string output_per_1k = "0";
+    std::optional<std::string> input_per_1k;
+    std::optional<std::string> output_per_1k;
     std::optional<std::string> cached_input_per_1k;
-    std::string per_request = "0";
+    std::optional<std::string> cache_write_per_1k;
+    std::optional<std::string> reasoning_per_1k;
+    std::optional<std::string> per_request;
+    bool operator==(const PriceConfig &) const = default;
+};
+
+/// One scope of agent.yaml's budget block, where 0 is "off".
+struct AgentBudgetLimits {
+    std::optional<std::string> warn_usd;
+    std::optional<std::string> limit_usd;
+    bool operator==(const AgentBudgetLimits &) const = default;
+};
+
+struct AgentBudgetConfig {
+    std::string mode = "enforce";
+    AgentBudgetLimits per_session;
+    AgentBudgetLimits per_tenant;
+    bool operator==(const AgentBudgetConfig &) const = default;
 };
 
 struct Config {
@@ -161,9 +204,14 @@ struct Config {
     TenancyConfig tenancy;
     KeySyncConfig key_sync;
     std::map<std::string, PriceConfig> prices; // "" is the default price
+    AgentBudgetConfig budget;
     LogLevel log_level = LogLevel::info;
     std::vector<std::string> warnings; // "file:line: key: ..." for keys that have no effect here
 };
+
+/// Descriptors that a server with this configuration may need at once, and how many it may have.
+std::size_t descriptors_wanted(const Config &config);
+inline constexpr std::size_t kMaxDescriptors = 900;
 
 /// What loading gave: a usable configuration, or every mistake found, each as
 /// "file:line: key: what is wrong. What to do."

@@ -244,6 +244,11 @@ void Section::without_effect(const std::vector<std::string> &keys) {
             report_->warn(line_of(key), key_path(key), "has no effect in tenancyd.");
 }
 
+void Section::not_enforced(const std::string &key, const std::string &advice) {
+    if (const YAML::Node block = find(key); block.size() > 0 || block.IsScalar())
+        error(key, "is not enforced by tenancyd. Remove it. " + advice);
+}
+
 void Section::finish() {
     if (!node_.IsMap())
         return;

@@ -55,6 +55,9 @@ public:
 
     /// Known keys of the agent.yaml layout that this server does not use: one warning each.
     void without_effect(const std::vector<std::string> &keys);
+    /// A block of the agent.yaml layout that would protect there and does nothing here: an error
+    /// unless it is empty, so that nobody relies on it.
+    void not_enforced(const std::string &key, const std::string &advice);
     /// Reports every key nobody asked for, and duplicates. Call it last.
     void finish();
 

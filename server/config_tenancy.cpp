@@ -15,9 +15,20 @@ void read_rate_limit(Section section, RateLimitConfig &rate) {
     rate.burst = section.number("burst", 1, kMaxCount);
     rate.tokens_per_minute = section.number("tokens_per_minute", 1, kMaxCount);
     rate.max_concurrent = section.number("max_concurrent", 1, 100000);
+    rate.subject_requests_per_minute = section.number("subject_requests_per_minute", 1, kMaxCount);
     section.finish();
     if (rate.burst && !rate.requests_per_minute)
         section.error("burst", "needs requests_per_minute. Give both or neither.");
+}
+
+// Above 0 and up to 1, of a plain decimal.
+bool is_share(const std::string &decimal) {
+    const std::string whole = decimal.substr(0, decimal.find('.'));
+    const bool has_fraction = decimal.find_first_of("123456789", whole.size()) != std::string::npos;
+    return whole.find_first_not_of('0') == std::string::npos
+               ? has_fraction
+               : !has_fraction && whole.find_first_not_of('0') == whole.size() - 1 &&
+                     whole.back() == '1';
 }
 
 void read_budget(Section section, BudgetConfig &budget) {
@@ -28,8 +39,10 @@ void read_budget(Section section, BudgetConfig &budget) {
     budget.limit_usd = section.decimal("limit_usd");
     budget.limit_tokens = section.number("limit_tokens", 0, 1000000000000000);
     budget.warn_ratio = section.decimal("warn_ratio");
-    if (budget.warn_ratio && *budget.warn_ratio != "1" && budget.warn_ratio->rfind("0", 0) != 0)
-        section.error("warn_ratio", "must be from 0 to 1.");
+    if (budget.warn_ratio && !is_share(*budget.warn_ratio))
+        section.error("warn_ratio", "must be above 0 and up to 1.");
+    if (auto zone = section.text("time_zone"))
+        budget.time_zone = *zone;
     section.finish();
 }
 
@@ -72,12 +85,29 @@ IssuerConfig read_issuer(Section section) {
     return issuer;
 }
 
+TenantConfig read_tenant(Section section) {
+    TenantConfig tenant;
+    for (const auto &[key, value] : {std::pair{"id", &tenant.id},
+                                     {"issuer", &tenant.issuer},
+                                     {"claim_value", &tenant.claim_value}}) {
+        *value = section.text(key).value_or("");
+        if (value->empty())
+            section.error(key, "is missing. A tenant has an id, an issuer, and the value of that "
+                               "issuer's tenant claim that names it.");
+    }
+    tenant.state = section.one_of("state", {"active", "suspended"});
+    section.finish();
+    return tenant;
+}
+
 PriceConfig read_price(Section section) {
     PriceConfig price;
-    price.input_per_1k = section.decimal("input_per_1k").value_or("0");
-    price.output_per_1k = section.decimal("output_per_1k").value_or("0");
+    price.input_per_1k = section.decimal("input_per_1k");
+    price.output_per_1k = section.decimal("output_per_1k");
     price.cached_input_per_1k = section.decimal("cached_input_per_1k");
-    price.per_request = section.decimal("per_request").value_or("0");
+    price.cache_write_per_1k = section.decimal("cache_write_per_1k");
+    price.reasoning_per_1k = section.decimal("reasoning_per_1k");
+    price.per_request = section.decimal("per_request");
     section.finish();
     return price;
 }
@@ -85,8 +115,12 @@ PriceConfig read_price(Section section) {
 } // namespace
 
 void read_tenancy(Section section, TenancyConfig &tenancy) {
+    if (const auto url = section.text("admin_url"); url && !url->empty())
+        tenancy.admin_url = Secret(*url);
     for (const Section &issuer : section.sections("issuers"))
         tenancy.issuers.push_back(read_issuer(issuer));
+    for (const Section &tenant : section.sections("tenants"))
+        tenancy.tenants.push_back(read_tenant(tenant));
     read_rate_limit(section.section("rate_limit"), tenancy.rate_limit);
     read_budget(section.section("budget"), tenancy.budget);
     Section overrides = section.section("overrides");
@@ -110,12 +144,14 @@ void read_pricing(Section section, std::map<std::string, PriceConfig> &prices) {
     section.finish();
 }
 
-void read_reference_budget(Section section) {
-    section.one_of("mode", {"enforce", "observe"});
-    for (const char *scope : {"per_session", "per_tenant"}) {
+void read_agent_budget(Section section, AgentBudgetConfig &budget) {
+    if (auto mode = section.one_of("mode", {"enforce", "observe"}))
+        budget.mode = *mode;
+    for (const auto &[scope, limits] :
+         {std::pair{"per_session", &budget.per_session}, {"per_tenant", &budget.per_tenant}}) {
         Section block = section.section(scope);
-        block.decimal("warn_usd");
-        block.decimal("limit_usd");
+        limits->warn_usd = block.decimal("warn_usd");
+        limits->limit_usd = block.decimal("limit_usd");
         block.finish();
     }
     section.finish();

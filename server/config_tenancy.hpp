@@ -10,13 +10,13 @@
 
 namespace tenancy::server {
 
-/// server.tenancy: issuers, rate_limit, budget, overrides.
+/// server.tenancy: admin_url, issuers, tenants, rate_limit, budget, overrides.
 void read_tenancy(Section section, TenancyConfig &tenancy);
 
 /// pricing: {default: {...}, models: {<name>: {...}}}; the default goes under "".
 void read_pricing(Section section, std::map<std::string, PriceConfig> &prices);
 
-/// The top-level budget block of the agent.yaml layout; checked, then warned about.
-void read_reference_budget(Section section);
+/// The top-level budget block of the agent.yaml layout.
+void read_agent_budget(Section section, AgentBudgetConfig &budget);
 
 } // namespace tenancy::server

@@ -14,7 +14,6 @@ std::string body_signature(const Secret &secret, const std::string &body);
 
 class Webhook {
 public:
-    /// `config` must outlive it.
     explicit Webhook(const AlertsConfig &config);
 
     /// What came of a delivery: the receiver's status, or 0 and a reason.
@@ -30,7 +29,7 @@ public:
     Result deliver(const std::string &body, const std::atomic<bool> &is_stopping) const;
 
 private:
-    const AlertsConfig &config_;
+    const AlertsConfig config_;
     std::string origin_; // scheme, host and port
     std::string path_;
 };

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "apply.hpp"
 #include "config.hpp"
 #include "doctor.hpp"
 #include "keys/key_sync.hpp"
@@ -23,11 +24,15 @@ constexpr int kUsageError = 2;
 constexpr const char *kUsage =
     "tenancyd - HTTP server of pg_tenancy\n"
     "\n"
-    "  tenancyd serve --config FILE    serve until SIGTERM or SIGINT\n"
+    "  tenancyd serve --config FILE    serve until SIGTERM or SIGINT; SIGHUP reads the file again\n"
     "  tenancyd sync-keys --config FILE [--once]\n"
     "                                  keep the issuers' signing keys current, in a role of its "
     "own\n"
     "  tenancyd check-config FILE      check a configuration file and exit (also --check-config)\n"
+    "  tenancyd apply [--dry-run] [--database-url URL] --config FILE\n"
+    "                                  write issuers, tenants, limits and prices as an "
+    "administrator;\n"
+    "                                  shows what changes\n"
     "  tenancyd doctor [--json] [--min-severity LEVEL] [--database-url URL | FILE]\n"
     "                                  print every way around the wall; status 0 none, 1 some, 2 "
     "cannot tell\n"
@@ -64,7 +69,7 @@ int check_config(const std::string &file) {
 
 int serve(const std::string &file) {
     const LoadedConfig loaded = tenancy::server::load_config_file(file);
-    return report(loaded) ? tenancy::server::serve(loaded.config) : 1;
+    return report(loaded) ? tenancy::server::serve(loaded.config, file) : 1;
 }
 
 int sync_keys(const std::string &file, bool once) {
@@ -85,6 +90,8 @@ int run(const std::vector<std::string_view> &words) {
     if (command == "check-config" || command == "--check-config")
         return words.size() == 2 ? check_config(std::string(words[1]))
                                  : usage_error("check-config needs the name of one file");
+    if (command == "apply")
+        return tenancy::server::apply({words.begin() + 1, words.end()});
     if (command == "doctor")
         return tenancy::server::doctor({words.begin() + 1, words.end()});
     if (command == "serve") {

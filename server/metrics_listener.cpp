@@ -32,7 +32,8 @@ Response answer_metrics(const Secret &token, const MetricsText &text, const Requ
     return response;
 }
 
-std::unique_ptr<HttpServer> make_metrics_listener(const MetricsConfig &config, MetricsText text) {
+std::unique_ptr<HttpServer> make_metrics_listener(const MetricsConfig &config, MetricsToken token,
+                                                  MetricsText text) {
     if (!config.enabled)
         return nullptr;
     LimitsConfig limits;
@@ -43,8 +44,8 @@ std::unique_ptr<HttpServer> make_metrics_listener(const MetricsConfig &config, M
     limits.keep_alive_timeout = std::chrono::seconds(2);
     return std::make_unique<HttpServer>(
         limits,
-        [token = config.token, text = std::move(text)](const Request &request) {
-            return answer_metrics(token, text, request);
+        [token = std::move(token), text = std::move(text)](const Request &request) {
+            return answer_metrics(token(), text, request);
         },
         [] {});
 }

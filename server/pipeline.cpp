@@ -90,6 +90,7 @@ void observe(Services &services, const RequestContext &context, int status, std:
 
 Response Pipeline::handle(const Request &request) {
     RequestContext context;
+    context.settings = services_.settings.current();
     Response response;
     try {
         response = answer(services_, context, request);

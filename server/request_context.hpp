@@ -6,9 +6,12 @@
 #include <string>
 #include <string_view>
 
+#include "settings.hpp"
+
 namespace tenancy::server {
 
 struct RequestContext {
+    SettingsPointer settings; // as they were when the request came
     std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
     std::string request_id;
     std::string traceparent;                   // valid W3C value or empty

@@ -15,6 +15,9 @@ public:
     /// The bytes themselves; call it only where they are handed to the library that needs them.
     const std::string &reveal() const { return value_; }
     bool empty() const { return value_.empty(); }
+    /// Of two configurations; not for judging what a client sent, as it stops at the first
+    /// difference.
+    bool operator==(const Secret &) const = default;
 
 private:
     std::string value_;

@@ -4,14 +4,13 @@
 #include <sys/resource.h>
 
 #include "alerts.hpp"
-#include "http_model.hpp"
 #include "http_server.hpp"
-#include "llm/echo.hpp"
 #include "log.hpp"
 #include "metrics_listener.hpp"
 #include "orphans.hpp"
 #include "pipeline.hpp"
 #include "random_id.hpp"
+#include "reload.hpp"
 
 namespace tenancy::server {
 
@@ -33,15 +32,10 @@ sigset_t block_signals() {
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     (void)std::signal(SIGPIPE, SIG_IGN);
     return signals;
-}
-
-std::unique_ptr<llm::Model> make_model(const ModelConfig &model) {
-    if (model.provider == Provider::echo)
-        return std::make_unique<llm::EchoModel>(model.echo_delay);
-    return std::make_unique<llm::HttpModel>(model);
 }
 
 void add_gauges(Metrics &metrics, const HttpServer &server, const db::Database &database,
@@ -54,6 +48,21 @@ void add_gauges(Metrics &metrics, const HttpServer &server, const db::Database &
     metrics.add_gauge("tenancyd_turns_running", [&turns] { return turns.taken(); });
 }
 
+void add_hold_gauges(Metrics &metrics, const std::optional<Orphans> &orphans) {
+    if (!orphans)
+        return;
+    metrics.add_gauge("tenancyd_open_holds", [&orphans] { return orphans->open_holds(); });
+    metrics.add_gauge("tenancyd_held_picodollars",
+                      [&orphans] { return orphans->held_picodollars(); });
+}
+
+void log_listening(const Config &config, const std::string &instance_id) {
+    log_event(LogLevel::info, "listening",
+              {log_text("host", config.host),
+               log_number("port", static_cast<long long>(config.port)),
+               log_text("model", config.model.name), log_text("instance_id", instance_id)});
+}
+
 // An instance that holds no lock to show that it is alive has no name: it would be taken for gone.
 std::string instance_id(const StorageConfig &storage) {
     return storage.maintenance_url ? random_hex(8) : "";
@@ -64,66 +73,101 @@ int cannot_listen(const std::string &reason) {
     return 1;
 }
 
-void wait_for_signal(const sigset_t &signals) {
+int wait_for_signal(const sigset_t &signals) {
     int number = 0;
     while (sigwait(&signals, &number) != 0) {
     }
-    log_event(LogLevel::info, "stopping", {log_number("signal", static_cast<long long>(number))});
+    return number;
+}
+
+void start_alerts(std::optional<Alerts> &alerts, const Config &config, Metrics &metrics) {
+    alerts.reset(); // what it had begun is due again
+    if (!config.alerts.webhook_url.empty())
+        alerts.emplace(db::settings_of(config.storage, *config.storage.maintenance_url),
+                       config.alerts, metrics);
+}
+
+// Reads the file again. Requests that run go on with the settings they began with.
+void reload(const std::string &file, LiveSettings &live, Slots &turns,
+            std::optional<Alerts> &alerts, Metrics &metrics) {
+    const LoadedConfig loaded = load_config_file(file);
+    for (const std::string &warning : loaded.config.warnings)
+        log_event(LogLevel::warn, "config_warning", {log_text("reason", warning)});
+    for (const std::string &error : loaded.errors)
+        log_event(LogLevel::error, "config_error", {log_text("reason", error)});
+    if (!loaded.errors.empty()) {
+        log_event(LogLevel::error, "reload_refused",
+                  {log_text("reason", "the file has errors; the old configuration goes on")});
+        return;
+    }
+    const SettingsPointer running = live.current();
+    const SettingsPointer next =
+        make_settings(merged(running->config, loaded.config), running.get());
+    for (const std::string &key : restart_keys(running->config, loaded.config))
+        log_event(LogLevel::warn, "needs_restart", {log_text("key", key)});
+    live.replace(next);
+    turns.set_most(next->config.limits.max_turns);
+    log_set_level(next->config.log_level);
+    if (!(next->config.alerts == running->config.alerts))
+        start_alerts(alerts, next->config, metrics);
+    log_event(LogLevel::info, "reloaded", {log_text("file", file)});
+}
+
+// Until a signal that ends the server. A reload that fails changes nothing.
+int reload_until_end(const sigset_t &signals, const std::function<void()> &on_hangup) {
+    for (;;) {
+        const int number = wait_for_signal(signals);
+        if (number != SIGHUP)
+            return number;
+        try {
+            on_hangup();
+        } catch (const std::exception &problem) {
+            log_event(LogLevel::error, "reload_refused", {log_text("reason", problem.what())});
+        }
+    }
 }
 
 } // namespace
 
-int serve(const Config &config) {
+int serve(const Config &config, const std::string &file) {
     keep_descriptors_small();
     const sigset_t signals = block_signals();
     log_set_level(config.log_level);
 
+    LiveSettings live(make_settings(config, nullptr));
     db::Database database(config.storage);
-    const std::unique_ptr<llm::Model> model = make_model(config.model);
     Metrics metrics(config.model.name);
     Slots turns(config.limits.max_turns);
     std::atomic<bool> is_stopping{false};
-    std::optional<rate::SharedLimit> shared_limit;
-    if (config.shared_limit.uses_valkey)
-        shared_limit.emplace(config.shared_limit);
-    Services services{config,      database,
-                      *model,      metrics,
-                      turns,       instance_id(config.storage),
-                      is_stopping, shared_limit ? &*shared_limit : nullptr};
+    Services services{live, database, metrics, turns, instance_id(config.storage), is_stopping};
     std::optional<Orphans> orphans;
     if (config.storage.maintenance_url)
         orphans.emplace(db::settings_of(config.storage, *config.storage.maintenance_url),
                         services.instance_id);
     std::optional<Alerts> alerts;
-    if (!config.alerts.webhook_url.empty())
-        alerts.emplace(db::settings_of(config.storage, *config.storage.maintenance_url),
-                       config.alerts, metrics);
+    start_alerts(alerts, config, metrics);
     Pipeline pipeline(services);
     HttpServer server(
         config.limits, [&](const Request &request) { return pipeline.handle(request); },
         [&] { metrics.count_shed_connection(); });
     add_gauges(metrics, server, database, turns);
-    if (orphans) {
-        metrics.add_gauge("tenancyd_open_holds", [&orphans] { return orphans->open_holds(); });
-        metrics.add_gauge("tenancyd_held_picodollars",
-                          [&orphans] { return orphans->held_picodollars(); });
-    }
-    const auto metrics_listener =
-        make_metrics_listener(config.metrics, [&metrics] { return metrics.text(); });
+    add_hold_gauges(metrics, orphans);
+    const auto metrics_listener = make_metrics_listener(
+        config.metrics, [&live] { return live.current()->config.metrics.token; },
+        [&metrics] { return metrics.text(); });
     if (metrics_listener)
         if (const auto problem = metrics_listener->start(config.metrics.host, config.metrics.port);
             !problem.empty())
             return cannot_listen(problem);
     if (const auto problem = server.start(config.host, config.port); !problem.empty())
         return cannot_listen(problem);
-    log_event(
-        LogLevel::info, "listening",
-        {log_text("host", config.host), log_number("port", static_cast<long long>(config.port)),
-         log_text("model", config.model.name), log_text("instance_id", services.instance_id)});
+    log_listening(config, services.instance_id);
 
-    wait_for_signal(signals);
+    const int signal =
+        reload_until_end(signals, [&] { reload(file, live, turns, alerts, metrics); });
+    log_event(LogLevel::info, "stopping", {log_number("signal", static_cast<long long>(signal))});
     is_stopping = true;
-    server.stop(std::chrono::steady_clock::now() + config.limits.shutdown_timeout);
+    server.stop(std::chrono::steady_clock::now() + live.current()->config.limits.shutdown_timeout);
     log_event(LogLevel::info, "stopped");
     return 0;
 }

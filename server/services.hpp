@@ -5,11 +5,9 @@
 #include <chrono>
 #include <string>
 
-#include "config.hpp"
 #include "db/database.hpp"
-#include "llm/model.hpp"
 #include "metrics.hpp"
-#include "rate/shared_limit.hpp"
+#include "settings.hpp"
 
 namespace tenancy::server {
 
@@ -25,21 +23,21 @@ public:
     }
     void give_back() { taken_.fetch_sub(1); }
     std::size_t taken() const { return taken_.load(); }
+    /// Those above a lower bound end in their own time.
+    void set_most(std::size_t most) { most_ = most; }
 
 private:
-    const std::size_t most_;
+    std::atomic<std::size_t> most_;
     std::atomic<std::size_t> taken_{0};
 };
 
 struct Services {
-    const Config &config;
+    const LiveSettings &settings;
     db::Database &database;
-    llm::Model &model;
     Metrics &metrics;
     Slots &turns;
     std::string instance_id; // random, one per process; empty: nothing shows that it is alive
     std::atomic<bool> &is_stopping;
-    rate::SharedLimit *shared_limit = nullptr; // null: the database alone limits
 };
 
 } // namespace tenancy::server

@@ -64,7 +64,7 @@ void Turn::end_quietly() noexcept {
 }
 
 void Turn::dispatch(const llm::ModelRequest &request) {
-    call_ = services_.model.start(request);
+    call_ = start_.settings->model->start(request);
     may_cost_ = true;
 }
 
@@ -145,7 +145,7 @@ std::string Turn::result_json(TurnStatus status, Code failure, const ordered_jso
         {"status", status_name(status)},
         {"finish_reason", reason.empty() ? ordered_json(nullptr) : ordered_json(reason)},
         {"message", has_message ? answer_.message() : ordered_json(nullptr)},
-        {"model", services_.config.model.name},
+        {"model", start_.settings->config.model.name},
         {"usage", usage},
         {"estimated", estimated},
         {"stream", start_.stream},
@@ -159,12 +159,12 @@ std::string Turn::result_json(TurnStatus status, Code failure, const ordered_jso
 // Of the tokens that the turn took from the shared limit, those that the database says it did not
 // use; nothing for a turn that was ended before by somebody else.
 void Turn::give_back_unused(const std::string &end_body) const {
-    if (services_.shared_limit == nullptr)
+    if (start_.settings->shared_limit == nullptr)
         return;
     const auto body = ordered_json::parse(end_body, nullptr, false);
     const auto used = body.find("used_tokens");
     if (used != body.end() && used->is_number_integer())
-        services_.shared_limit->give_back_unused(start_.taken, used->get<long long>());
+        start_.settings->shared_limit->give_back_unused(start_.taken, used->get<long long>());
 }
 
 bool Turn::record(const std::string &result) {

@@ -15,6 +15,7 @@ namespace tenancy::server {
 
 /// What begin_turn handed out, and how the client asked.
 struct TurnStart {
+    SettingsPointer settings; // of its request
     std::string ticket;
     std::string trace_id;
     std::string model; // as the database decided

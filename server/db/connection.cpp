@@ -42,7 +42,7 @@ Outcome to_outcome(const PGresult *result) {
     const ExecStatusType status = PQresultStatus(result);
     if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
         return Error{field(result, PG_DIAG_SQLSTATE), field(result, PG_DIAG_MESSAGE_PRIMARY),
-                     field(result, PG_DIAG_MESSAGE_DETAIL)};
+                     field(result, PG_DIAG_MESSAGE_DETAIL), field(result, PG_DIAG_MESSAGE_HINT)};
     Rows rows(static_cast<std::size_t>(PQntuples(result)));
     for (int r = 0; r < PQntuples(result); ++r)
         for (int c = 0; c < PQnfields(result); ++c)

@@ -25,6 +25,7 @@ struct Error {
     std::string sqlstate; // empty: the connection was lost or the deadline passed
     std::string message;  // the server's primary message
     std::string detail;
+    std::string hint;
 };
 
 using Outcome = std::variant<Rows, Error>;

@@ -23,7 +23,7 @@ std::variant<Answer, Error> to_answer(Outcome outcome) {
     const std::string status = rows.empty() ? "" : text_of(rows.front(), 0);
     std::from_chars(status.data(), status.data() + status.size(), answer.status);
     if (rows.size() != 1 || answer.status < 200 || answer.status > 599)
-        return Error{"XX000", "unexpected result of a route function", ""};
+        return Error{"XX000", "unexpected result of a route function", "", ""};
     answer.headers = text_of(rows.front(), 1);
     answer.body = text_of(rows.front(), 2);
     answer.tenant = text_of(rows.front(), 3);
@@ -100,7 +100,7 @@ std::variant<SignedIn, Error> Database::sign_in(std::string_view token) {
         return std::move(*error);
     const Rows &rows = std::get<Rows>(outcome);
     if (rows.size() != 1 || !rows.front().columns.front())
-        return Error{"XX000", "unexpected result of a sign-in", ""};
+        return Error{"XX000", "unexpected result of a sign-in", "", ""};
     return SignedIn{text_of(rows.front(), 0), text_of(rows.front(), 1)};
 }
 

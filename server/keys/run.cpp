@@ -40,8 +40,9 @@ int sync_keys(const Config &config, bool once) {
     KeySync sync(config, metrics);
     if (once)
         return sync.run_once() ? 0 : 1;
-    const auto listener =
-        make_metrics_listener(config.key_sync.metrics, [&metrics] { return metrics.text(); });
+    const auto listener = make_metrics_listener(
+        config.key_sync.metrics, [&config] { return config.key_sync.metrics.token; },
+        [&metrics] { return metrics.text(); });
     if (listener)
         if (const auto problem =
                 listener->start(config.key_sync.metrics.host, config.key_sync.metrics.port);

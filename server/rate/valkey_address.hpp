@@ -16,6 +16,7 @@ struct ValkeyAddress {
     std::string user;   // empty: the default user
     Secret password;    // empty: no AUTH
     int database = 0;
+    bool operator==(const ValkeyAddress &) const = default;
 };
 
 /// Reads redis://[[user]:password@]host[:port][/db] (or valkey://), or

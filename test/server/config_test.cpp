@@ -1,12 +1,6 @@
 #include "config.hpp"
 
-#include <algorithm>
-
 #include <gtest/gtest.h>
-
-#ifndef EXAMPLE_CONFIG
-#define EXAMPLE_CONFIG "server/tenancyd.example.yaml"
-#endif
 
 namespace tenancy::server {
 
@@ -32,40 +26,6 @@ bool has(const std::string &text, const std::string &part) {
 }
 
 } // namespace
-
-TEST(Config, loads_the_shipped_example) {
-    const LoadedConfig loaded = load_config_file(EXAMPLE_CONFIG);
-    EXPECT_TRUE(loaded.errors.empty());
-    EXPECT_TRUE(loaded.config.warnings.empty());
-}
-
-TEST(Config, the_example_shows_the_defaults) {
-    const Config shown = load_config_file(EXAMPLE_CONFIG).config;
-    const Config plain = load_config_text(with_server(""), "a.yaml").config;
-    EXPECT_EQ(shown.port, plain.port);
-    EXPECT_EQ(shown.host, plain.host);
-    EXPECT_EQ(shown.limits.threads, plain.limits.threads);
-    EXPECT_EQ(shown.limits.queue, plain.limits.queue);
-    EXPECT_EQ(shown.limits.max_turns, plain.limits.max_turns);
-    EXPECT_EQ(shown.limits.max_body_bytes, plain.limits.max_body_bytes);
-    EXPECT_EQ(shown.limits.max_header_bytes, plain.limits.max_header_bytes);
-    EXPECT_EQ(shown.limits.request_timeout, plain.limits.request_timeout);
-    EXPECT_EQ(shown.limits.write_timeout, plain.limits.write_timeout);
-    EXPECT_EQ(shown.limits.keep_alive_timeout, plain.limits.keep_alive_timeout);
-    EXPECT_EQ(shown.limits.shutdown_timeout, plain.limits.shutdown_timeout);
-    EXPECT_EQ(shown.storage.pool_size, plain.storage.pool_size);
-    EXPECT_EQ(shown.storage.acquire_timeout, plain.storage.acquire_timeout);
-    EXPECT_EQ(shown.storage.statement_timeout, plain.storage.statement_timeout);
-    EXPECT_EQ(shown.storage.prepare_statements, plain.storage.prepare_statements);
-    EXPECT_EQ(shown.model.connect_timeout, plain.model.connect_timeout);
-    EXPECT_EQ(shown.model.first_token_timeout, plain.model.first_token_timeout);
-    EXPECT_EQ(shown.model.idle_timeout, plain.model.idle_timeout);
-    EXPECT_EQ(shown.model.total_timeout, plain.model.total_timeout);
-    EXPECT_EQ(shown.metrics.port, plain.metrics.port);
-    EXPECT_EQ(shown.metrics.enabled, plain.metrics.enabled);
-    EXPECT_EQ(shown.agent.name, plain.agent.name);
-    EXPECT_EQ(shown.tenancy.budget.window, plain.tenancy.budget.window);
-}
 
 TEST(Config, listens_on_loopback_unless_told_otherwise) {
     const LoadedConfig loaded = load_config_text(with_server(""), "a.yaml");
@@ -137,6 +97,44 @@ TEST(Config, unused_keys_of_agent_yaml_are_warnings) {
     EXPECT_TRUE(loaded.errors.empty());
     ASSERT_EQ(loaded.config.warnings.size(), 2U);
     EXPECT_EQ(loaded.config.warnings[0], "a.yaml:4: server.files: has no effect in tenancyd.");
+}
+
+TEST(Config, a_protection_that_is_not_enforced_here_is_an_error) {
+    EXPECT_TRUE(has(all_errors(with_server("  permissions: {default_action: deny}\n")),
+                    "a.yaml:4: server.permissions: is not enforced by tenancyd. Remove it."));
+    EXPECT_TRUE(has(all_errors("security: {tls: true}\n" + with_server("")),
+                    "a.yaml:1: security: is not enforced by tenancyd."));
+    EXPECT_TRUE(has(all_errors("security: strict\n" + with_server("")), "a.yaml:1: security: is"));
+    EXPECT_TRUE(has(all_errors("model: {provider: echo, limits: {max_cost_per_turn_usd: 1}}\n"
+                               "server: {storage: {database_url: x}}\n"),
+                    "model.limits: is not enforced by tenancyd."));
+    EXPECT_EQ(all_errors("security: {}\n" + with_server("  permissions:\n")), "");
+}
+
+TEST(Config, stores_cannot_be_switched_off_and_that_is_said) {
+    const LoadedConfig loaded =
+        load_config_text(with_server("  traces: {enabled: false}\n"), "a.yaml");
+    ASSERT_EQ(loaded.config.warnings.size(), 1U);
+    EXPECT_EQ(loaded.config.warnings[0],
+              "a.yaml:4: server.traces.enabled: has no effect in tenancyd.");
+}
+
+TEST(Config, a_tenant_needs_id_issuer_and_claim_value) {
+    const std::string errors =
+        all_errors(with_server("  tenancy: {tenants: [{id: acme, state: paused}]}\n"));
+    EXPECT_TRUE(has(errors, "server.tenancy.tenants[0].issuer: is missing."));
+    EXPECT_TRUE(has(errors, "server.tenancy.tenants[0].claim_value: is missing."));
+    EXPECT_TRUE(has(errors, "tenants[0].state: must be one of active, suspended"));
+}
+
+TEST(Config, a_warning_share_is_above_nothing_and_at_most_all) {
+    const auto errors_of = [](const std::string &share) {
+        return all_errors(with_server("  tenancy: {budget: {warn_ratio: " + share + "}}\n"));
+    };
+    for (const char *good : {"0.8", "0.01", "1", "1.0", "01.00"})
+        EXPECT_EQ(errors_of(good), "") << good;
+    for (const char *bad : {"0", "0.0", "1.01", "2", "10", "100.5"})
+        EXPECT_TRUE(has(errors_of(bad), "warn_ratio: must be above 0 and up to 1")) << bad;
 }
 
 TEST(Config, money_stays_text_and_must_be_plain) {

@@ -108,6 +108,7 @@ export class World {
     const program = new Program([binary, 'serve', '--config', file], `${file}.log`);
     this.stoppers.push(() => program.stop());
     program.url = `http://127.0.0.1:${port}`;
+    Object.assign(program, { file, config });
     const isReady = () =>
       send(program.url, 'GET', '/readyz').then(
         (answer) => answer.status === 200,
