@@ -22,6 +22,7 @@ SUITES=(
     "readme      | test/readme/run.sh"
     "unit        | test/run/unit.sh unit"
     "vectors     | test/run/unit.sh vectors"
+    "fips        | test/fips/run.sh"
     "e2e         | test/e2e/run.sh"
     "torture     | test/torture/check.sh"
     "build-clang | test/run/build.sh"

@@ -55,9 +55,8 @@ is_known() { [[ -n $(apt-cache madison "$1" 2>/dev/null) ]]; }
 # Backports of this release from the mirror that its packages come from, in a file of their own.
 add_backports() {
     local codename mirror
-    codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-    # shellcheck disable=SC2016 # apt's own variable
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' "Codename: $codename" "Component: main" | sed -n 1p)
+    codename=$(debian_codename)
+    mirror=$(debian_mirror)
     [[ -n $codename && -n $mirror ]] || return 0
     say "adding $codename-backports in $BACKPORTS, for valkey-tools"
     echo "deb $mirror $codename-backports main" | as_root tee "$BACKPORTS" >/dev/null
@@ -85,7 +84,9 @@ main() {
     local packages
     mapfile -t packages < <(missing "$1")
     [[ ${#packages[@]} -eq 0 ]] || install_packages "${packages[@]}"
-    [[ $1 != check ]] || install_valkey
+    [[ $1 == check ]] || return 0
+    install_valkey
+    "$ROOT/scripts/fips-module.sh" >/dev/null || warn "without it the suite fips tests refusals only"
 }
 
 main "$@"

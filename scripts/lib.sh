@@ -49,6 +49,14 @@ forget_libpq_environment() {
     done
 }
 
+debian_codename() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
+
+# The mirror that the packages of this Debian release come from.
+debian_mirror() {
+    # shellcheck disable=SC2016 # apt's own variable
+    apt-get indextargets --format '$(REPO_URI)' "Codename: $(debian_codename)" "Component: main" | sed -n 1p
+}
+
 # Directory of the PostgreSQL programs.
 pg_bin() {
     local config=${PG_CONFIG:-/usr/lib/postgresql/$PG_MAJOR/bin/pg_config}

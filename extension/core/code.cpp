@@ -18,6 +18,8 @@ constexpr std::array<Entry, kCodeCount> kEntries = {{
     {Code::out_of_memory, "out_of_memory", "Memory ran out."},
     {Code::crypto_unavailable, "crypto_unavailable",
      "OpenSSL could not provide an algorithm or an object that is needed."},
+    {Code::fips_unavailable, "fips_unavailable",
+     "A FIPS provider is required, and none is at work."},
     {Code::token_missing, "token_missing", "There is no token."},
     {Code::token_too_large, "token_too_large", "The token is longer than the limit."},
     {Code::token_malformed, "token_malformed", "The token is not three non-empty parts."},
@@ -145,6 +147,11 @@ const Entry &entry_of(Code code) {
 
 const char *code_name(Code code) {
     return entry_of(code).name;
+}
+
+bool is_about_the_machine(Code code) {
+    return code == Code::internal_error || code == Code::out_of_memory ||
+           code == Code::crypto_unavailable || code == Code::fips_unavailable;
 }
 
 const char *code_text(Code code) {

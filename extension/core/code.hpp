@@ -12,6 +12,7 @@ enum class Code : int {
     internal_error,
     out_of_memory,
     crypto_unavailable,
+    fips_unavailable,
     // Shape of the compact serialization (RFC 7515 section 7.1).
     token_missing,
     token_too_large,
@@ -107,6 +108,9 @@ inline constexpr int kCodeCount = static_cast<int>(Code::tenant_id_malformed) + 
 
 /// Stable snake_case reason, the enumerator's own name, e.g. "token_expired". Never null.
 const char *code_name(Code code);
+
+/// Whether the trouble is the machine's, whatever token or key it was met with.
+bool is_about_the_machine(Code code);
 
 /// One English sentence for operators. Never null, never holds input.
 const char *code_text(Code code);

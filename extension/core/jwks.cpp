@@ -78,8 +78,8 @@ Result<Jwks> parse_jwks(const Crypto &crypto, std::string_view json) {
         Result<Jwk> jwk = entry.to_jwk(crypto);
         if (jwk)
             jwks.keys.push_back(std::move(*jwk));
-        else if (jwk.error() == Code::crypto_unavailable)
-            return jwk.error(); // our trouble, not the key's: do not load half a set
+        else if (is_about_the_machine(jwk.error()))
+            return jwk.error(); // do not load half a set
         else
             jwks.skipped.push_back({std::string(entry.usable_kid().value_or("")), jwk.error()});
     }

@@ -71,6 +71,13 @@ Result<PkeyPtr> import(const Crypto &crypto, const char *type, OSSL_PARAM *param
     return pkey;
 }
 
+// Whether the provider of our choice holds the key and will check its signatures, rather than some
+// other one that fits the property query as well.
+bool is_done_by_our_provider(const Crypto &crypto, const EVP_PKEY *pkey, EVP_MD_CTX *verification) {
+    return EVP_PKEY_get0_provider(pkey) == crypto.provider() &&
+           EVP_PKEY_CTX_get0_provider(EVP_MD_CTX_get_pkey_ctx(verification)) == crypto.provider();
+}
+
 Code check_rsa_numbers(std::string_view n, std::string_view e) {
     if (n.empty() || e.empty() || n.front() == 0 || e.front() == 0)
         return Code::key_malformed;
@@ -99,7 +106,8 @@ Result<PublicKey> PublicKey::make(const Crypto &crypto, const char *type, OSSL_P
     MdCtxPtr verification(EVP_MD_CTX_new());
     if (!verification ||
         EVP_DigestVerifyInit_ex(verification.get(), nullptr, "SHA256", crypto.context(),
-                                crypto.properties(), pkey->get(), nullptr) != 1)
+                                crypto.properties(), pkey->get(), nullptr) != 1 ||
+        !is_done_by_our_provider(crypto, pkey->get(), verification.get()))
         return Code::crypto_unavailable;
     return PublicKey(crypto, std::move(*pkey), std::move(verification), algorithm);
 }

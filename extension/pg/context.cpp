@@ -2,6 +2,7 @@
 
 #include "pg/context.hpp"
 
+#include "pg/crypto.hpp"
 #include "pg/errors.hpp"
 #include "pg/token.hpp"
 #include "pg/verification.hpp"
@@ -80,6 +81,8 @@ const Verdict *context_verify() {
     const TokenSetting setting = token_setting();
     if (!is_live(setting))
         return nullptr;
+    if (const core::Code why = crypto_trouble(); why != core::Code::ok)
+        refuse(why);
     const uint64 generation = registry_refresh();
     const std::int64_t now_us = wall_clock_us();
     if (verified_assignment != setting.assignment || now_us < verified_at_us ||

@@ -14,6 +14,13 @@ constexpr int kUnauthorized = MAKE_SQLSTATE('P', 'T', '4', '0', '1');
 constexpr int kForbidden = MAKE_SQLSTATE('P', 'T', '4', '0', '3');
 constexpr int kUnavailable = MAKE_SQLSTATE('P', 'T', '5', '0', '3');
 
+// What the operator, who reads the log, can do; "" when that is clear from the reason.
+const char *cure_of(core::Code why) {
+    return why == core::Code::fips_unavailable || why == core::Code::crypto_unavailable
+               ? " SELECT problem FROM tenancy.crypto_status() tells the cause."
+               : "";
+}
+
 } // namespace
 
 void raise_refusal(core::Code why) {
@@ -32,8 +39,8 @@ void raise_refusal(core::Code why) {
     // One message for every other reason: a client must not learn which check it failed.
     ereport(ERROR, (errcode(kUnauthorized), errmsg("token rejected"),
                     errdetail("{\"code\": \"invalid_token\"}"),
-                    errdetail_log("reason: %s (%s) [refusals not logged before: %llu]",
-                                  core::code_name(why), core::code_text(why),
+                    errdetail_log("reason: %s (%s%s) [refusals not logged before: %llu]",
+                                  core::code_name(why), core::code_text(why), cure_of(why),
                                   static_cast<unsigned long long>(skipped)),
                     errhint("Send a current access token of a registered tenant; the reason is in "
                             "the server log."),

@@ -2,9 +2,9 @@
 #include "pg/postgres.hpp"
 
 #include "core/claim_path.hpp"
-#include "core/crypto.hpp"
 #include "core/jwks.hpp"
 #include "pg/boundary.hpp"
+#include "pg/crypto.hpp"
 #include "pg/errors.hpp"
 
 #include <cstring>
@@ -36,10 +36,9 @@ char *copied(const std::string &text) {
 }
 
 core::Result<KeyLines> read_jwks(const char *json) {
-    const auto crypto = core::Crypto::create();
-    if (!crypto)
-        return crypto.error();
-    const auto jwks = core::parse_jwks(**crypto, json);
+    if (server_crypto() == nullptr)
+        return crypto_trouble();
+    const auto jwks = core::parse_jwks(*server_crypto(), json);
     if (!jwks)
         return jwks.error();
     const std::size_t count = jwks->keys.size() + jwks->skipped.size();

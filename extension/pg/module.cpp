@@ -1,5 +1,6 @@
 #include "pg/postgres.hpp"
 
+#include "pg/crypto.hpp"
 #include "pg/floor.hpp"
 #include "pg/guard_registry.hpp"
 #include "pg/guard_setting.hpp"
@@ -39,6 +40,7 @@ void _PG_init() { // NOLINT
     tenancy::pg::define_guard_setting();
     tenancy::pg::define_limit_settings();
     tenancy::pg::define_tool_settings();
+    tenancy::pg::crypto_initialize();
     tenancy::pg::shared_memory_reserve();
     tenancy::pg::refusal_log_install();
     MarkGUCPrefixReserved("tenancy");

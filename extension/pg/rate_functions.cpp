@@ -3,6 +3,7 @@
 
 #include "pg/boundary.hpp"
 #include "pg/context.hpp"
+#include "pg/crypto.hpp"
 #include "pg/errors.hpp"
 #include "pg/flows.hpp"
 #include "pg/pending.hpp"
@@ -75,7 +76,7 @@ Datum answer(FunctionCallInfo fcinfo, FlowKind kind, const Rate &rate,
 const char *subject_flow(const Verdict &verdict) {
     const char *who = psprintf("%s %zu %s%s", verdict.tenant_id, std::strlen(verdict.issuer),
                                verdict.issuer, verdict.proof.subject);
-    const auto digest = boundary::run([&] { return registry_crypto().sha256(who); });
+    const auto digest = boundary::run([&] { return server_crypto()->sha256(who); });
     if (!digest.ok)
         raise_unavailable("rate limit of the subject cannot be looked up",
                           "See the server log for OpenSSL's state.");

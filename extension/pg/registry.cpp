@@ -4,6 +4,7 @@
 
 #include "core/jwk.hpp"
 #include "pg/boundary.hpp"
+#include "pg/crypto.hpp"
 #include "pg/registry_rows.hpp"
 
 #include <cstring>
@@ -19,7 +20,6 @@ namespace {
 // Everything of C++ that lives as long as the backend, behind one pointer and never destroyed at
 // exit. The issuers are replaced whole: a failed reload leaves the old ones in place.
 struct Store {
-    std::unique_ptr<core::Crypto> crypto;
     std::unique_ptr<core::IssuerSet> issuers;
     std::map<core::Sha256, const core::Issuer *> by_fingerprint;
 };
@@ -104,13 +104,6 @@ core::Result<core::Sha256> identity_of(const core::Crypto &crypto, const KeyRow 
     return crypto.sha256(std::string(key.issuer) + '\n' + key.kid + '\n' + key.thumbprint);
 }
 
-// OpenSSL's check of an RSA modulus draws random bases: a key that is not sound can pass once and
-// not the next time. Then that key is not there; the others must not suffer.
-bool is_about_the_key(core::Code why) {
-    return why != core::Code::out_of_memory && why != core::Code::crypto_unavailable &&
-           why != core::Code::internal_error;
-}
-
 // Builds the issuer of one row with its keys. A policy that does not parse any more (edited by
 // hand) fails the whole reload: closed, not half open.
 core::Result<core::Issuer> build_issuer(const core::Crypto &crypto, const RegistryRows &rows,
@@ -121,15 +114,19 @@ core::Result<core::Issuer> build_issuer(const core::Crypto &crypto, const Regist
     core::Issuer issuer{policy_of(row, std::move(*path)), {}};
     FieldText fields;
     add_policy(fields, row);
+    fields.add(std::int64_t{crypto.requires_fips()});
     for (int i = 0; i < rows.key_count; i++) {
         const KeyRow &key = rows.keys[i];
         if (std::strcmp(key.issuer, row.issuer) != 0)
             continue;
+        // Judged anew: a FIPS provider may refuse what was loaded without one. And OpenSSL's check
+        // of an RSA modulus draws random bases: a key that is not sound can pass once and not the
+        // next time. Then that key is not there; the others must not suffer.
         auto jwk = core::parse_jwk(crypto, key.public_jwk);
-        if (!jwk && is_about_the_key(jwk.error()))
-            continue;
-        if (!jwk)
+        if (!jwk && is_about_the_machine(jwk.error()))
             return jwk.error();
+        if (!jwk)
+            continue;
         const auto identity = identity_of(crypto, key);
         if (!identity)
             return identity.error();
@@ -147,16 +144,12 @@ core::Result<core::Issuer> build_issuer(const core::Crypto &crypto, const Regist
 core::Result<bool> rebuild(const RegistryRows &rows) {
     if (store == nullptr)
         store = new Store;
-    if (!store->crypto) {
-        auto crypto = core::Crypto::create();
-        if (!crypto)
-            return crypto.error();
-        store->crypto = std::move(*crypto);
-    }
+    if (server_crypto() == nullptr)
+        return crypto_trouble();
     auto fresh = std::make_unique<core::IssuerSet>();
     std::map<core::Sha256, const core::Issuer *> by_fingerprint;
     for (int i = 0; i < rows.issuer_count; i++) {
-        auto issuer = build_issuer(*store->crypto, rows, rows.issuers[i]);
+        auto issuer = build_issuer(*server_crypto(), rows, rows.issuers[i]);
         if (!issuer)
             return issuer.error();
         const core::Issuer &added = fresh->add(std::move(*issuer));
@@ -203,10 +196,6 @@ uint64 registry_refresh() {
 
 const core::IssuerSet &registry_issuers() {
     return *store->issuers;
-}
-
-const core::Crypto &registry_crypto() {
-    return *store->crypto;
 }
 
 const core::Issuer *registry_find_fingerprint(const core::Sha256 &fingerprint) {

@@ -5,7 +5,7 @@
 
 #include "pg/postgres.hpp"
 
-#include "core/crypto.hpp"
+#include "core/bytes.hpp"
 #include "core/policy.hpp"
 
 #include <cstdint>
@@ -46,7 +46,6 @@ uint64 registry_refresh();
 
 // Valid after registry_refresh(), until the next one.
 const core::IssuerSet &registry_issuers();
-const core::Crypto &registry_crypto();
 
 // The trusted issuer with this fingerprint of policy and keys, nullptr when there is none (any
 // more). What was verified under the fingerprint, in whatever backend, would verify again.

@@ -4,6 +4,7 @@
 
 #include "pg/boundary.hpp"
 #include "pg/context.hpp"
+#include "pg/crypto.hpp"
 #include "pg/errors.hpp"
 #include "pg/ledger_lock.hpp"
 
@@ -35,7 +36,7 @@ struct Prefix {
 };
 
 Prefix prefix_of(const char *tenant_id) {
-    const auto digest = boundary::run([&] { return registry_crypto().sha256(tenant_id); });
+    const auto digest = boundary::run([&] { return server_crypto()->sha256(tenant_id); });
     if (!digest.ok)
         raise_refusal(digest.code);
     Prefix prefix{};

@@ -4,6 +4,7 @@
 
 #include "core/verify.hpp"
 #include "pg/boundary.hpp"
+#include "pg/crypto.hpp"
 #include "pg/key_uses.hpp"
 #include "pg/proof_cache.hpp"
 #include "pg/token_stats.hpp"
@@ -26,7 +27,7 @@ bool copy_text(char (&to)[N], const std::string &from) {
 }
 
 core::Result<Proof> prove(std::string_view token, std::int64_t now_us) {
-    const auto verified = core::verify(registry_crypto(), registry_issuers(), token, now_us);
+    const auto verified = core::verify(*server_crypto(), registry_issuers(), token, now_us);
     if (!verified)
         return verified.error();
     Proof proof{};
@@ -83,7 +84,7 @@ core::Result<core::Sha256> name_of_issuer(const char *token) {
     const auto issuer = core::issuer_of(registry_issuers(), token);
     if (!issuer)
         return issuer.error();
-    return registry_crypto().sha256((*issuer)->policy.issuer);
+    return server_crypto()->sha256((*issuer)->policy.issuer);
 }
 
 // The issuer may have a new key. This transaction is about to fail, so no row and no NOTIFY could
@@ -126,7 +127,7 @@ core::Code verify_token(Verdict &verdict, const char *token, uint64 generation,
                         std::int64_t now_us) {
     if (strnlen(token, core::kMaxTokenBytes + 1) > core::kMaxTokenBytes)
         return core::Code::token_too_large;
-    const auto digest = boundary::run([&] { return registry_crypto().sha256(token); });
+    const auto digest = boundary::run([&] { return server_crypto()->sha256(token); });
     if (!digest.ok)
         return digest.code;
     if (const Verdict *known = verdict_cache_find(digest.value, now_us);

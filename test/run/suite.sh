@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Counting for the suites beside it. A suite sources this, calls `try` once per claim, and ends with
-# `summary NAME`, whose line scripts/check.sh reads.
+# `summary NAME [SKIPPED]`, whose line scripts/check.sh reads.
 PASSED=0
 FAILED=0
 
@@ -23,6 +23,6 @@ try() {
 }
 
 summary() {
-    printf '%s: %d passed, %d failed\n' "$1" "$PASSED" "$FAILED"
+    printf '%s: %d passed, %d failed%s\n' "$1" "$PASSED" "$FAILED" "${2:+, $2 skipped}"
     ((FAILED == 0 && PASSED > 0))
 }

@@ -88,6 +88,10 @@ SELECT * FROM tenancy.stat_token_cache;
 SELECT * FROM tenancy.keys;
 SELECT * FROM tenancy.token_counters();
 SELECT * FROM tenancy.key_uses(1);
+SELECT * FROM tenancy.crypto_status();
+SET tenancy.fips = 'off';
+SHOW tenancy.fips_config;
 \c - :admin
+SELECT fips, provider, provider_version = build_info AS one_build, self_test, problem, ready FROM tenancy.crypto_status();
 DROP VIEW counted;
 DROP TABLE counters_before;

@@ -6,6 +6,7 @@
 #include "core/jwks.hpp"
 #include "core/jwt.hpp"
 #include "core/signature.hpp"
+#include "provider.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -153,9 +154,10 @@ Tally run_installed(const core::Crypto &crypto) {
 }
 
 int run_all() {
-    const auto crypto = core::Crypto::create();
+    const auto crypto = core::Crypto::create(options_from_environment());
     if (!crypto)
         return EXIT_FAILURE;
+    std::printf("provider: %s\n", (*crypto)->provider_status().name);
     const char *root = std::getenv("VECTORS_DIR");
     const bool is_required = std::getenv("REQUIRE_VECTORS") != nullptr;
     const Tally downloaded = run_downloaded(**crypto, root != nullptr ? root : "");

@@ -1,5 +1,7 @@
 #include "world.hpp"
 
+#include "provider.hpp"
+
 #include <memory>
 #include <utility>
 
@@ -16,7 +18,7 @@ core::TrustedKey trust(const Signer &signer, const char *kid) {
 
 const core::Crypto &crypto() {
     static const std::unique_ptr<core::Crypto> instance = [] {
-        auto made = core::Crypto::create();
+        auto made = core::Crypto::create(options_from_environment());
         return made ? std::move(*made) : nullptr;
     }();
     return *instance;
