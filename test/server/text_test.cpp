@@ -12,7 +12,7 @@ namespace tenancy::server {
 TEST(JsonText, accepts_one_value_and_names_the_place_of_a_defect) {
     EXPECT_FALSE(json_defect(R"({"a":[1,2,{"b":null}]})"));
     EXPECT_EQ(json_defect("{bad")->reason, "not valid JSON near byte 2");
-    for (const char *text : {"", " ", "{} {}", "{\"a\":1,}", "nul", "\"\xFF\""})
+    for (const char *text : {"", " ", "{} {}", "{\"a\":1,}", "nul", "\"\xFF\"", "\xEF\xBB\xBF{}"})
         EXPECT_TRUE(json_defect(text)) << text;
 }
 
