@@ -100,6 +100,29 @@ claim('every field of every body, with a value of every wrong type', async () =>
   assert.deepEqual(await faults(cases), []);
 });
 
+claim('every member of a message, of its parts and calls, and of a span, with a value of every wrong type', async () => {
+  const cases = [];
+  const add = (path, member, whole) =>
+    ODD.forEach((value) => cases.push([path.startsWith('/v1/s') ? 'PUT' : 'POST', path, JSON.stringify(whole({ [member]: '@' })).replace('"@"', value)]));
+  for (const member of ['span_id', 'parent_span_id', 'name', 'start_time', 'end_time', 'status', 'attributes', 'events', 'trace_id'])
+    add('/v1/traces', member, (odd) => ({ trace_id: 't9', spans: [{ span_id: 'a', name: 'n', start_time: 1, ...odd }] }));
+  for (const path of ['/v1/chat/completions', '/v1/sessions/x9']) {
+    for (const member of ['role', 'content', 'name', 'tool_calls', 'tool_call_id', 'refusal', 'function_call'])
+      add(path, member, (odd) => ({ messages: [{ role: 'user', content: 'hi', ...odd }] }));
+    for (const member of ['type', 'text', 'image_url', 'input_audio'])
+      add(path, member, (odd) => ({ messages: [{ role: 'user', content: [{ type: 'text', text: 'hi', ...odd }] }] }));
+    for (const member of ['url', 'detail'])
+      add(path, member, (odd) => ({ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'data:,', ...odd } }] }] }));
+    for (const member of ['id', 'type', 'function'])
+      add(path, member, (odd) => ({ messages: [{ role: 'assistant', tool_calls: [{ id: 'c', type: 'function', ...odd }] }] }));
+    for (const member of ['name', 'arguments'])
+      add(path, member, (odd) => ({ messages: [{ role: 'assistant', tool_calls: [{ function: { name: 'f', arguments: '', ...odd } }] }] }));
+  }
+  for (const member of ['tool_choice', 'tools'])
+    for (const odd of ODD) cases.push(['POST', '/v1/chat/completions', `{"messages":[{"role":"user"}],"tools":[{"function":{"name":"f"}}],"tool_choice":{"function":{"name":${odd}}},"${member}":[${odd}]}`]);
+  assert.deepEqual(await faults(cases), []);
+});
+
 claim('bodies that are no JSON, no object, too deep, not UTF-8, or not storable', async () => {
   const deep = (open, close, depth) => open.repeat(depth) + close.repeat(depth);
   const bodies = [

@@ -59,7 +59,7 @@ SELECT status, body FROM agent.create_trace(:'token_acme_bob', '{"trace_id": "t1
 SELECT body ->> 'trace_id' AS turns_trace FROM agent.begin_turn(:'token_acme_alice', '{"messages": [{"role": "user"}]}') \gset
 SELECT status FROM agent.create_trace(:'token_acme_alice', jsonb_build_object('trace_id', :'turns_trace', 'spans', '[]'::jsonb));
 SELECT status FROM agent.create_trace(:'token_globex_carol', '{"trace_id": "t1", "spans": []}');
-SELECT body -> 'span_count' AS acme_has FROM agent.get_trace(:'token_acme_alice', '{"trace_id": "t1"}');
+SELECT body -> 'span_count' AS acme_has, jsonb_array_length(body -> 'spans') AS spans FROM agent.get_trace(:'token_acme_alice', '{"trace_id": "t1"}');
 
 -- a trace that was recorded cannot be had by a turn: it gets an id of its own
 BEGIN;
