@@ -158,7 +158,7 @@ Response run_turn(Services &services, RequestContext &context, const Request &re
 
 Response answer_chat(Services &services, RequestContext &context, const Request &request) {
     if (const auto defect = json_defect(request.body))
-        return invalid_json_problem(*defect);
+        return invalid_json_problem(defect->reason, defect->loc);
     Place place(services.turns);
     if (!place.is_taken() || services.is_stopping) {
         context.refusal = "overloaded";

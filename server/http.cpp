@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "utf8.hpp"
+
 namespace tenancy::server {
 
 namespace {
@@ -71,8 +73,8 @@ std::optional<std::string> percent_decode(std::string_view text, bool plus_is_sp
     return out;
 }
 
-std::vector<std::pair<std::string, std::string>> parse_query(std::string_view query) {
-    std::vector<std::pair<std::string, std::string>> pairs;
+std::vector<QueryParameter> parse_query(std::string_view query) {
+    std::vector<QueryParameter> parameters;
     while (!query.empty()) {
         const std::string_view pair = query.substr(0, query.find('&'));
         query.remove_prefix(std::min(query.size(), pair.size() + 1));
@@ -81,10 +83,12 @@ std::vector<std::pair<std::string, std::string>> parse_query(std::string_view qu
         auto value = equals == std::string_view::npos
                          ? std::optional<std::string>("")
                          : percent_decode(pair.substr(equals + 1), true);
-        if (name && value && !name->empty())
-            pairs.emplace_back(std::move(*name), std::move(*value));
+        if (value && (!is_utf8(*value) || value->find('\0') != std::string::npos))
+            value.reset();
+        if (name && !name->empty())
+            parameters.push_back({std::move(*name), std::move(value)});
     }
-    return pairs;
+    return parameters;
 }
 
 Response json_response(int status, std::string body) {

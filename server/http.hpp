@@ -76,8 +76,13 @@ bool equals_ignoring_case(std::string_view a, std::string_view b);
 /// Decodes %XX; nothing when an escape is broken. '+' is a space only in a query.
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space);
 
-/// name=value pairs of a query string in order; pairs with broken escapes are dropped.
-std::vector<std::pair<std::string, std::string>> parse_query(std::string_view query);
+struct QueryParameter {
+    std::string name;
+    std::optional<std::string> value; // nothing: broken escapes, bytes that are no UTF-8, U+0000
+};
+
+/// name=value pairs of a query string in order; those whose name cannot be read are dropped.
+std::vector<QueryParameter> parse_query(std::string_view query);
 
 /// A 200-style answer with a JSON body.
 Response json_response(int status, std::string body);

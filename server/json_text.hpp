@@ -16,9 +16,13 @@ using Members = std::vector<std::pair<std::string, std::string>>;
 /// stack.
 bool is_nested_too_deep(std::string_view text);
 
-/// Nothing when `text` is one JSON value of at most 128 levels that the database can store;
-/// otherwise one English sentence that quotes nothing of it.
-std::optional<std::string> json_defect(std::string_view text);
+struct JsonDefect {
+    std::string reason; // one English sentence that quotes nothing of the text
+    std::string loc;    // where, as the JSON array that FastAPI puts there: ["body","messages",0]
+};
+
+/// Nothing when `text` is one JSON value of at most 128 levels that the database can store.
+std::optional<JsonDefect> json_defect(std::string_view text);
 
 /// True when a text that passed json_defect() is an object.
 bool is_json_object(std::string_view text);

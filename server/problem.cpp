@@ -147,12 +147,20 @@ Response problem(Code code, std::string_view message) {
     return response;
 }
 
-Response invalid_json_problem(std::string_view reason) {
+Response invalid_json_problem(std::string_view reason, std::string_view loc) {
     const ordered_json item = {{"type", "json_invalid"},
-                               {"loc", {"body", 0}},
+                               {"loc", ordered_json::parse(loc, nullptr, false)},
                                {"msg", "JSON decode error"},
                                {"input", ordered_json::object()},
                                {"ctx", {{"error", reason}}}};
+    return json_response(422, dump({{"detail", ordered_json::array({item})}}));
+}
+
+Response invalid_query_problem(std::string_view name) {
+    const ordered_json item = {{"type", "string_unicode"},
+                               {"loc", {"query", name}},
+                               {"msg", "Input should be percent-encoded UTF-8 without U+0000"},
+                               {"input", nullptr}};
     return json_response(422, dump({{"detail", ordered_json::array({item})}}));
 }
 

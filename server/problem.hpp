@@ -42,8 +42,12 @@ int code_status(Code code);
 /// not hold anything of a token.
 Response problem(Code code, std::string_view message = {});
 
-/// 422 in FastAPI's shape for a body that is not JSON; `reason` is the parser's own sentence.
-Response invalid_json_problem(std::string_view reason);
+/// 422 in FastAPI's shape for a body that is not JSON; `reason` is the parser's own sentence, `loc`
+/// the JSON array that says where.
+Response invalid_json_problem(std::string_view reason, std::string_view loc = R"(["body",0])");
+
+/// 422 in FastAPI's shape for a query parameter that is no text.
+Response invalid_query_problem(std::string_view name);
 
 /// 422 in FastAPI's shape for one bad member; `location` is relative to the body ("" for itself).
 Response invalid_member_problem(std::string_view location, std::string_view type,

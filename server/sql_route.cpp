@@ -12,17 +12,19 @@ namespace tenancy::server {
 
 namespace {
 
-// The members that path and query add to the body. Of a repeated parameter the last value counts;
-// the path goes last, so that nothing overrides it.
-Members extra_members(const Match &match, const Request &request) {
-    Members members;
-    for (auto &pair : parse_query(request.query)) {
-        const auto &known = match.route->query_parameters;
-        if (std::find(known.begin(), known.end(), pair.first) != known.end())
-            members.push_back(std::move(pair));
+// Adds the members that path and query add to the body, or says what is wrong with the query. Of a
+// repeated parameter the last value counts; the path goes last, so that nothing overrides it.
+std::optional<Response> add_members(const Match &match, const Request &request, Members &members) {
+    const auto &known = match.route->query_parameters;
+    for (auto &[name, value] : parse_query(request.query)) {
+        if (std::find(known.begin(), known.end(), name) == known.end())
+            continue;
+        if (!value)
+            return invalid_query_problem(name);
+        members.emplace_back(std::move(name), std::move(*value));
     }
     members.insert(members.end(), match.path_parameters.begin(), match.path_parameters.end());
-    return members;
+    return std::nullopt;
 }
 
 bool is_blank(std::string_view body) {
@@ -35,7 +37,7 @@ std::string text_of(const nlohmann::json &object, const char *name) {
 }
 
 bool takes_body(std::string_view method) {
-    return method == "POST" || method == "PATCH";
+    return method == "POST" || method == "PUT" || method == "PATCH";
 }
 
 } // namespace
@@ -92,11 +94,13 @@ Response refuse_for(RequestContext &context, const db::Error &error) {
 
 Response answer_sql_route(Services &services, RequestContext &context, const Match &match,
                           const Request &request) {
-    const Members members = extra_members(match, request);
+    Members members;
+    if (auto refusal = add_members(match, request, members))
+        return std::move(*refusal);
     std::string body = "{}";
     if (takes_body(match.route->method) && !is_blank(request.body)) {
         if (const auto defect = json_defect(request.body))
-            return invalid_json_problem(*defect);
+            return invalid_json_problem(defect->reason, defect->loc);
         body = request.body;
     }
     if (!members.empty()) {

@@ -88,7 +88,10 @@ void Answer::add_tool_calls(const ordered_json &pieces) {
 }
 
 ordered_json Answer::message() const {
-    ordered_json message = {{"role", "assistant"}, {"content", content_}};
+    const bool is_silent = content_.empty() && !tool_calls_.empty();
+    ordered_json message = {
+        {"role", "assistant"},
+        {"content", is_silent ? ordered_json(nullptr) : ordered_json(content_)}};
     if (!reasoning_.empty())
         message["reasoning_content"] = reasoning_;
     if (!tool_calls_.empty())

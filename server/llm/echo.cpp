@@ -31,16 +31,36 @@ std::string text_of(const json &message) {
     return text;
 }
 
+// The tool that a request insists on: the one it names, or the first when one is "required".
+std::string wanted_tool(const json &request) {
+    const json choice = request.value("tool_choice", json());
+    const json tools = request.value("tools", json::array());
+    const json named = choice == "required" && !tools.empty() ? tools.front() : choice;
+    if (!named.is_object() || !named.contains("function") || !named["function"].is_object())
+        return {};
+    const json name = named["function"].value("name", json());
+    return name.is_string() ? name.get<std::string>() : "";
+}
+
+// Echoes the last user message, in pieces: as content, as the argument of a tool when the request
+// insists on one, and before that as reasoning when the request asks for an effort.
 class EchoCall : public ModelCall {
 public:
     EchoCall(const json &request, std::chrono::milliseconds delay) : delay_(delay) {
+        tool_ = wanted_tool(request);
         for (const json &message : request.value("messages", json::array())) {
             const std::string text = message.is_object() ? text_of(message) : "";
             prompt_bytes_ += text.size();
             if (message.is_object() && message.value("role", "") == "user")
                 answer_ = text;
         }
-        pieces_ = split_text(answer_, kPieceBytes);
+        if (request.contains("reasoning_effort") && request["reasoning_effort"] != "none")
+            for (const std::string_view piece : split_text(answer_, kPieceBytes))
+                deltas_.push_back({{"reasoning_content", std::string(piece)}});
+        if (tool_.empty())
+            add_content();
+        else
+            add_tool_call();
         due_ = std::chrono::steady_clock::now() + delay_;
     }
 
@@ -51,18 +71,13 @@ public:
             if (wait > patience)
                 return {};
         }
-        if (position_ < pieces_.size()) {
+        if (position_ < deltas_.size()) {
             due_ = std::chrono::steady_clock::now() + delay_;
-            const std::string_view piece = pieces_[position_++];
-            return data({{"choices",
-                          {{{"index", 0},
-                            {"delta", {{"content", std::string(piece)}}},
-                            {"finish_reason", nullptr}}}}});
+            return choice(std::move(deltas_[position_++]), nullptr);
         }
         switch (tail_++) {
         case 0:
-            return data({{"choices",
-                          {{{"index", 0}, {"delta", json::object()}, {"finish_reason", "stop"}}}}});
+            return choice(json::object(), tool_.empty() ? "stop" : "tool_calls");
         case 1:
             return data({{"choices", json::array()}, {"usage", usage()}});
         default:
@@ -71,6 +86,31 @@ public:
     }
 
 private:
+    void add_content() {
+        for (const std::string_view piece : split_text(answer_, kPieceBytes))
+            deltas_.push_back({{"content", std::string(piece)}});
+    }
+
+    // As providers do: id and name first, then the arguments bit by bit.
+    void add_tool_call() {
+        deltas_.push_back(tool_piece({{"id", "call_echo"},
+                                      {"type", "function"},
+                                      {"function", {{"name", tool_}, {"arguments", ""}}}}));
+        const std::string arguments = json({{"text", answer_}}).dump();
+        for (const std::string_view piece : split_text(arguments, kPieceBytes))
+            deltas_.push_back(tool_piece({{"function", {{"arguments", std::string(piece)}}}}));
+    }
+
+    static json tool_piece(json call) {
+        call["index"] = 0;
+        return {{"tool_calls", json::array({std::move(call)})}};
+    }
+
+    static Step choice(json delta, const json &reason) {
+        return data({{"choices",
+                      {{{"index", 0}, {"delta", std::move(delta)}, {"finish_reason", reason}}}}});
+    }
+
     static Step data(const json &chunk) { return {Step::Kind::data, chunk.dump(), "", 0, false}; }
 
     json usage() const {
@@ -82,7 +122,8 @@ private:
     }
 
     std::string answer_;
-    std::vector<std::string_view> pieces_; // into answer_
+    std::string tool_;
+    std::vector<json> deltas_;
     std::size_t position_ = 0;
     std::size_t prompt_bytes_ = 0;
     int tail_ = 0;

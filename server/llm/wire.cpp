@@ -15,6 +15,7 @@ constexpr std::array kPassedOn = {"temperature",
                                   "max_completion_tokens",
                                   "top_p",
                                   "top_k",
+                                  "min_p",
                                   "stop",
                                   "frequency_penalty",
                                   "presence_penalty",
@@ -29,8 +30,8 @@ constexpr std::array kPassedOn = {"temperature",
                                   "parallel_tool_calls",
                                   "response_format"};
 
-constexpr std::array kMessageMembers = {"role",       "content",      "name",
-                                        "tool_calls", "tool_call_id", "refusal"};
+constexpr std::array kMessageMembers = {"role",         "content", "name",         "tool_calls",
+                                        "tool_call_id", "refusal", "function_call"};
 
 constexpr std::array kDeltaMembers = {"reasoning_content", "content", "refusal", "tool_calls"};
 

@@ -12,6 +12,8 @@ CREATE TABLE agent.sessions (
     parent_session_id text COLLATE "C",
     forked_at_index bigint CHECK (forked_at_index >= 0),
     reverted_to bigint CHECK (reverted_to >= 0),
+    cost_data jsonb NOT NULL DEFAULT '{}' CHECK (
+        pg_catalog.jsonb_typeof(cost_data) = 'object' AND pg_catalog.octet_length(cost_data::text) <= 16384),
     PRIMARY KEY (tenant_id, session_id)
 ) WITH (fillfactor = 85);
 REVOKE ALL ON TABLE agent.sessions FROM PUBLIC;
@@ -25,6 +27,9 @@ COMMENT ON COLUMN agent.sessions.forked_at_index IS
     'How many of the parent''s messages were copied; NULL on insert means all of them';
 COMMENT ON COLUMN agent.sessions.reverted_to IS
     'Number of messages the last revert kept. Updating it removes the messages from this index on';
+
+COMMENT ON COLUMN agent.sessions.cost_data IS
+    'Labels that a client keeps with its session. Nothing is priced, counted or limited by them: that is agent.usage';
 
 CREATE TABLE agent.messages (
     tenant_id text COLLATE "C" NOT NULL DEFAULT tenancy.current_tenant(),

@@ -1,4 +1,4 @@
--- Traces with their spans, and feedback. Traces are written by begin_turn and end_turn only.
+-- Traces with their spans, and feedback. Traces are written by begin_turn and end_turn, and by record_trace.
 
 CREATE TABLE agent.traces (
     tenant_id text COLLATE "C" NOT NULL DEFAULT tenancy.current_tenant(),
@@ -10,6 +10,7 @@ CREATE TABLE agent.traces (
     session_id text COLLATE "C",
     status text NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'ok', 'error', 'aborted')),
     traceparent text,
+    recorded_by text,
     span_count integer NOT NULL DEFAULT 0,
     tool_calls integer NOT NULL DEFAULT 0,
     prompt_tokens bigint NOT NULL DEFAULT 0,
@@ -18,10 +19,12 @@ CREATE TABLE agent.traces (
 ) WITH (fillfactor = 85);
 REVOKE ALL ON TABLE agent.traces FROM PUBLIC;
 CREATE INDEX traces_started ON agent.traces (tenant_id, started_at DESC, trace_id DESC);
-COMMENT ON TABLE agent.traces IS 'One row per turn, claimed by begin_turn, completed by end_turn';
+COMMENT ON TABLE agent.traces IS 'One row per turn, claimed by begin_turn, completed by end_turn; and those that clients recorded themselves';
 COMMENT ON INDEX agent.traces_started IS 'Newest first';
 COMMENT ON COLUMN agent.traces.traceparent IS
     'The W3C header of the request. Its trace id is trace_id unless the tenant already had that one';
+COMMENT ON COLUMN agent.traces.recorded_by IS
+    'Subject of the token that sent this trace, empty when it had none; NULL: the trace of a turn, which no client can change';
 
 CREATE TABLE agent.spans (
     tenant_id text COLLATE "C" NOT NULL DEFAULT tenancy.current_tenant(),

@@ -74,6 +74,8 @@ ALTER TABLE agent.turns ADD CHECK (tenancy.is_text(pg_catalog.concat(
     request_id, model, model_label, instance_id)));
 ALTER TABLE agent.turns ADD CHECK (tenancy.is_text(input::text));
 ALTER TABLE agent.messages ADD CHECK (tenancy.is_text(message::text));
-ALTER TABLE agent.traces ADD CHECK (tenancy.is_text(pg_catalog.concat(model, traceparent)));
-ALTER TABLE agent.spans ADD CHECK (tenancy.is_text(pg_catalog.concat(attributes::text, events::text)));
+ALTER TABLE agent.sessions ADD CHECK (tenancy.is_text(cost_data::text));
+ALTER TABLE agent.traces ADD CHECK (tenancy.is_text(pg_catalog.concat(trace_id, session_id, model, traceparent)));
+ALTER TABLE agent.spans ADD CHECK (tenancy.is_text(pg_catalog.concat(
+    span_id, parent_span_id, name, attributes::text, events::text)));
 ALTER TABLE agent.usage ADD CHECK (tenancy.is_text(pg_catalog.concat(model, admitted_model, price_id)));

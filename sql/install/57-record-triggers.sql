@@ -120,6 +120,41 @@ $$;
 COMMENT ON FUNCTION agent.feedback_effect() IS 'Audit every write to feedback';
 REVOKE ALL ON FUNCTION agent.feedback_effect() FROM PUBLIC;
 
+CREATE FUNCTION agent.touch_session() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    NEW.updated_at := clock_timestamp();
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION agent.touch_session() IS 'Note when a session was changed';
+REVOKE ALL ON FUNCTION agent.touch_session() FROM PUBLIC;
+
+CREATE FUNCTION agent.label_effect() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    entry agent.audit_log;
+BEGIN
+    IF agent.is_outside_tenancy() THEN
+        RETURN NULL;
+    END IF;
+    entry := agent.audit_entry(NEW.tenant_id, 'session.update', 'session', NEW.session_id);
+    entry.session_id := NEW.session_id;
+    PERFORM agent.append_audit(entry);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION agent.label_effect() IS 'Audit every change of a session''s labels';
+REVOKE ALL ON FUNCTION agent.label_effect() FROM PUBLIC;
+
+CREATE TRIGGER touch_session BEFORE UPDATE OF cost_data ON agent.sessions
+    FOR EACH ROW EXECUTE FUNCTION agent.touch_session();
+CREATE TRIGGER label_effect AFTER UPDATE OF cost_data ON agent.sessions
+    FOR EACH ROW EXECUTE FUNCTION agent.label_effect();
+COMMENT ON TRIGGER touch_session ON agent.sessions IS 'Labels count as a change';
+COMMENT ON TRIGGER label_effect ON agent.sessions IS 'Audit';
 CREATE TRIGGER prepare_fork BEFORE INSERT ON agent.sessions
     FOR EACH ROW WHEN (NEW.parent_session_id IS NOT NULL) EXECUTE FUNCTION agent.prepare_fork();
 CREATE TRIGGER prepare_revert BEFORE UPDATE OF reverted_to ON agent.sessions

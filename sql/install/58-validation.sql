@@ -42,7 +42,11 @@ BEGIN
             RETURN CASE WHEN shape <> 'object' THEN 'dict_type' END;
         WHEN 'list' THEN
             RETURN CASE WHEN shape <> 'array' THEN 'list_type'
-                WHEN jsonb_array_length(value) < (rule ->> 'min')::int THEN 'too_short' END;
+                WHEN jsonb_array_length(value) < (rule ->> 'min')::int THEN 'too_short'
+                WHEN jsonb_path_exists(value, 'strict $[*] ? (@.type() != $items)', jsonb_build_object('items', rule -> 'items'))
+                    AND rule ? 'items' THEN 'value_error' END;
+        WHEN 'any' THEN
+            RETURN CASE WHEN NOT rule -> 'types' ? shape THEN 'value_error' END;
         WHEN 'integer' THEN
             IF shape NOT IN ('number', 'string') OR scalar !~ '^-?[0-9]{1,15}$' THEN
                 RETURN CASE shape WHEN 'string' THEN 'int_parsing' ELSE 'int_type' END;
@@ -59,8 +63,8 @@ END
 $$;
 COMMENT ON FUNCTION agent.field_verdict(jsonb, jsonb) IS
     'What is wrong with a value: NULL or the kind of error. '
-    'A rule has type (string, integer, number, boolean, object, list, time) '
-    'and may have required, min, max, pattern, one_of';
+    'A rule has type (string, integer, number, boolean, object, list, time, any of types) '
+    'and may have required, min, max, pattern, one_of, items (the type of a list''s), expected (for the message)';
 REVOKE ALL ON FUNCTION agent.field_verdict(jsonb, jsonb) FROM PUBLIC;
 
 CREATE FUNCTION agent.field_error(kind text, loc jsonb, input jsonb, rule jsonb) RETURNS jsonb

@@ -44,3 +44,17 @@ $$;
 COMMENT ON FUNCTION agent.not_found(text, text, text) IS
     'The one answer to an id that does not exist or belongs to another tenant';
 REVOKE ALL ON FUNCTION agent.not_found(text, text, text) FROM PUBLIC;
+
+-- What only an agent with a life of its own has; these routes answer {"error"} where others say "detail".
+CREATE FUNCTION agent.not_enabled(token text, feature text) RETURNS agent.response
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM tenancy.set_tenant_from_jwt(token);
+    PERFORM agent.record_refusal('agent.read', 'agent', lower(feature), 404, 'not_enabled');
+    RETURN agent.answer(404, jsonb_build_object('error', feature || ' not enabled'));
+END
+$$;
+COMMENT ON FUNCTION agent.not_enabled(text, text) IS
+    'GET /v1/agent/trust, skills, capabilities, maturation: 404 {"error": "Trust not enabled"} for a good token';
+REVOKE ALL ON FUNCTION agent.not_enabled(text, text) FROM PUBLIC;

@@ -28,7 +28,7 @@ DECLARE
 BEGIN
     PERFORM tenancy.set_tenant_from_jwt(token);
     errors := agent.invalid_fields(body, 'query',
-        '{"limit": {"type": "integer", "min": 1}, "offset": {"type": "integer", "min": 0}}');
+        '{"limit": {"type": "integer", "min": 1, "max": 1000}, "offset": {"type": "integer", "min": 0}}');
     IF errors IS NOT NULL THEN
         RETURN agent.refuse('trace.list', 'trace', NULL, 422, 'invalid_request', errors);
     END IF;
@@ -37,13 +37,13 @@ BEGIN
         FROM (
             SELECT * FROM agent.traces AS x
             ORDER BY x.started_at DESC, x.trace_id DESC
-            LIMIT least(coalesce((body ->> 'limit')::bigint, 50), 1000)
+            LIMIT coalesce((body ->> 'limit')::bigint, 50)
             OFFSET coalesce((body ->> 'offset')::bigint, 0)
         ) AS t));
 END
 $$;
 COMMENT ON FUNCTION agent.list_traces(text, jsonb) IS
-    'GET /v1/traces: {limit? 50, at most 1000; offset?}. 200 array, newest first; 422';
+    'GET /v1/traces: {limit? 50, 1 to 1000; offset?}. 200 array, newest first; 422';
 REVOKE ALL ON FUNCTION agent.list_traces(text, jsonb) FROM PUBLIC;
 
 CREATE FUNCTION agent.get_trace(token text, body jsonb) RETURNS agent.response

@@ -1,4 +1,4 @@
--- Routes of feedback: create and update. The author is the subject of the token.
+-- Routes of feedback: create, read and update. The author is the subject of the token.
 
 CREATE FUNCTION agent.feedback_rules(required boolean) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
@@ -55,6 +55,24 @@ COMMENT ON FUNCTION agent.create_feedback(text, jsonb) IS
     'POST /v1/feedback: {rating 1 or -1, trace_id?, session_id?, comment?, correction?, model_id?, latency_ms?, '
     'turn_index?, agent_type?}. 201 {feedback_id}; 422';
 REVOKE ALL ON FUNCTION agent.create_feedback(text, jsonb) FROM PUBLIC;
+
+CREATE FUNCTION agent.get_feedback(token text, body jsonb) RETURNS agent.response
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC'
+AS $$
+DECLARE
+    wanted text := body ->> 'feedback_id';
+    found_row agent.feedback;
+BEGIN
+    PERFORM tenancy.set_tenant_from_jwt(token);
+    SELECT * INTO found_row FROM agent.feedback AS f WHERE f.feedback_id = wanted;
+    IF NOT FOUND THEN
+        RETURN agent.not_found('feedback.read', 'feedback', wanted);
+    END IF;
+    RETURN agent.answer(200, agent.feedback_record(found_row));
+END
+$$;
+COMMENT ON FUNCTION agent.get_feedback(text, jsonb) IS 'GET /v1/feedback/{feedback_id}. 200 the record; 404';
+REVOKE ALL ON FUNCTION agent.get_feedback(text, jsonb) FROM PUBLIC;
 
 CREATE FUNCTION agent.update_feedback(token text, body jsonb) RETURNS agent.response
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC'

@@ -28,6 +28,23 @@ BEGIN
                 OR (p.part ->> 'type' = 'image_url'
                     AND jsonb_typeof(p.part #> '{image_url,url}') IS DISTINCT FROM 'string')
             UNION ALL
+            SELECT 'string_type', jsonb_build_array('content', p.n - 1, 'image_url', 'detail')
+            FROM jsonb_array_elements(CASE x.shape WHEN 'array' THEN x.content ELSE '[]' END)
+                WITH ORDINALITY AS p(part, n)
+            WHERE jsonb_typeof(p.part #> '{image_url,detail}') NOT IN ('string', 'null')
+            UNION ALL
+            SELECT 'string_type', '["name"]' WHERE jsonb_typeof(m.message -> 'name') NOT IN ('string', 'null')
+            UNION ALL
+            SELECT v.kind, '["tool_calls"]'::jsonb || to_jsonb(t.n - 1) || v.loc
+            FROM jsonb_array_elements(CASE jsonb_typeof(m.message -> 'tool_calls') WHEN 'array'
+                THEN m.message -> 'tool_calls' ELSE '[]' END) WITH ORDINALITY AS t(call, n)
+            CROSS JOIN LATERAL (VALUES ('dict_type', '[]'::jsonb, 'object', t.call),
+                ('string_type', '["id"]', 'string', t.call -> 'id'), ('dict_type', '["function"]', 'object', t.call -> 'function'),
+                ('string_type', '["function", "name"]', 'string', t.call #> '{function,name}'),
+                ('string_type', '["function", "arguments"]', 'string', t.call #> '{function,arguments}')
+            ) AS v(kind, loc, shape, found)
+            WHERE jsonb_typeof(v.found) <> v.shape
+            UNION ALL
             SELECT 'list_type', '["tool_calls"]'
             WHERE jsonb_typeof(m.message -> 'tool_calls') NOT IN ('array', 'null')
             UNION ALL
@@ -40,7 +57,7 @@ COMMENT ON FUNCTION agent.invalid_messages(jsonb) IS
     'What is wrong with the messages of a chat request, as the detail of a 422 answer; NULL when nothing is';
 REVOKE ALL ON FUNCTION agent.invalid_messages(jsonb) FROM PUBLIC;
 
--- Fields that only the model understands (tools, response_format ...) have no rule and pass.
+-- Fields without a rule pass. Inside tools and the like only the model knows what is right.
 CREATE FUNCTION agent.invalid_chat(body jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -56,7 +73,12 @@ BEGIN
           "top_logprobs": {"type": "integer"}, "n": {"type": "integer", "min": 1, "max": 128},
           "max_tokens": {"type": "integer", "min": 1, "max": 10000000},
           "max_completion_tokens": {"type": "integer", "min": 1, "max": 10000000},
-          "clamp_to_budget": {"type": "boolean"},
+          "clamp_to_budget": {"type": "boolean"}, "parallel_tool_calls": {"type": "boolean"},
+          "tools": {"type": "list", "items": "object", "expected": "a list of objects"},
+          "tool_choice": {"type": "any", "types": ["string", "object"], "expected": "a string or an object"},
+          "stop": {"type": "any", "types": ["string", "array"], "expected": "a string or a list of strings"},
+          "seed": {"type": "integer"}, "logit_bias": {"type": "object"}, "response_format": {"type": "object"},
+          "stream_options": {"type": "object"}, "answers_to_question_id": {"type": "string", "max": 256},
           "reasoning_effort": {"type": "string", "max": 32}}'),
         agent.invalid_messages(body -> 'messages'));
 END

@@ -75,15 +75,24 @@ BEGIN
         WHEN 'session_usage' THEN RETURN agent.session_usage(token, body);
         WHEN 'fork_session' THEN RETURN agent.fork_session(token, body);
         WHEN 'revert_session' THEN RETURN agent.revert_session(token, body);
+        WHEN 'put_session' THEN RETURN agent.put_session(token, body);
+        WHEN 'patch_session' THEN RETURN agent.patch_session(token, body);
+        WHEN 'session_cost_data' THEN RETURN agent.session_cost_data(token, body);
+        WHEN 'create_trace' THEN RETURN agent.create_trace(token, body);
         WHEN 'list_traces' THEN RETURN agent.list_traces(token, body);
         WHEN 'get_trace' THEN RETURN agent.get_trace(token, body);
         WHEN 'create_feedback' THEN RETURN agent.create_feedback(token, body);
+        WHEN 'get_feedback' THEN RETURN agent.get_feedback(token, body);
         WHEN 'update_feedback' THEN RETURN agent.update_feedback(token, body);
         WHEN 'list_feedback' THEN RETURN agent.list_feedback(token, body);
         WHEN 'feedback_stats' THEN RETURN agent.feedback_stats(token, body);
         WHEN 'list_audit' THEN RETURN agent.list_audit(token, body);
         WHEN 'get_budget' THEN RETURN agent.get_budget(token, body);
         WHEN 'get_usage' THEN RETURN agent.get_usage(token, body);
+        WHEN 'agent_trust' THEN RETURN agent.not_enabled(token, 'Trust');
+        WHEN 'agent_skills' THEN RETURN agent.not_enabled(token, 'Skills');
+        WHEN 'agent_capabilities' THEN RETURN agent.not_enabled(token, 'Capabilities');
+        WHEN 'agent_maturation' THEN RETURN agent.not_enabled(token, 'Maturation');
         ELSE
             PERFORM tenancy.set_tenant_from_jwt(token);
             RETURN agent.refuse('route.unknown', 'route', route, 404, 'not_found', '"Not Found"');

@@ -21,7 +21,7 @@ BEGIN ATOMIC
         ('function', 'tenancy.notify(text, text)', 'EXECUTE'),
         -- What row security keeps inside the tenant may be written in plain SQL, too.
         ('table', 'agent.sessions', 'SELECT, INSERT (tenant_id, session_id, parent_session_id, forked_at_index), '
-            'UPDATE (reverted_to), DELETE'),
+            'UPDATE (reverted_to, cost_data), DELETE'),
         ('table', 'agent.feedback', 'SELECT, INSERT (tenant_id, trace_id, session_id, rating, comment, correction, '
             'model_id, latency_ms, turn_index, agent_type), UPDATE (rating, comment, correction), DELETE'),
         ('table', 'agent.messages', 'SELECT'),
@@ -47,6 +47,9 @@ BEGIN ATOMIC
         ('function', 'agent.session_usage(text, jsonb)', 'EXECUTE'),
         ('function', 'agent.fork_session(text, jsonb)', 'EXECUTE'),
         ('function', 'agent.revert_session(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.put_session(text, jsonb)', 'EXECUTE'), ('function', 'agent.patch_session(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.session_cost_data(text, jsonb)', 'EXECUTE'), ('function', 'agent.create_trace(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.get_feedback(text, jsonb)', 'EXECUTE'), ('function', 'agent.not_enabled(text, text)', 'EXECUTE'),
         ('function', 'agent.list_traces(text, jsonb)', 'EXECUTE'),
         ('function', 'agent.get_trace(text, jsonb)', 'EXECUTE'),
         ('function', 'agent.create_feedback(text, jsonb)', 'EXECUTE'),
@@ -58,8 +61,10 @@ BEGIN ATOMIC
         ('function', 'agent.get_usage(text, jsonb)', 'EXECUTE'),
         ('function', 'agent.budget_rows()', 'EXECUTE'),
         ('function', 'agent.meter_turn(text, bigint)', 'EXECUTE'),
-        -- Parts of the routes, which run as the caller. open_turn and record_refusal are definers and
-        -- write under the verified tenant only.
+        -- Parts of the routes, which run as the caller. open_turn, record_refusal, replace_messages and
+        -- record_trace are definers and write under the verified tenant only.
+        ('function', 'agent.replace_messages(text, jsonb)', 'EXECUTE'), ('function', 'agent.record_trace(jsonb)', 'EXECUTE'),
+        ('function', 'agent.invalid_trace(jsonb)', 'EXECUTE'), ('function', 'agent.invalid_spans(jsonb)', 'EXECUTE'),
         ('function', 'agent.dispatch(text, text, jsonb)', 'EXECUTE'),
         ('function', 'agent.header_mismatch(jsonb)', 'EXECUTE'),
         ('function', 'agent.header_text(text)', 'EXECUTE'),

@@ -47,12 +47,11 @@ claim('an unknown path is 404 and an unknown method 405 with Allow', async () =>
     assert.deepEqual([answer.status, answer.text], [404, '{"detail":"Not Found"}'], path);
   }
   for (const [method, path, allow] of [
-    ['PUT', '/v1/sessions/a', 'GET, HEAD, DELETE'],
-    ['POST', '/v1/traces', 'GET, HEAD'],
+    ['POST', '/v1/sessions/a', 'GET, HEAD, PUT, PATCH, DELETE'],
+    ['PUT', '/v1/traces', 'POST, GET, HEAD'],
     ['GET', '/v1/chat/completions', 'POST'],
     ['DELETE', '/v1/feedback', 'POST, GET, HEAD'],
-    ['GET', '/v1/feedback/fb_1', 'PATCH'],
-    ['PATCH', '/v1/sessions/a', 'GET, HEAD, DELETE'],
+    ['PUT', '/v1/feedback/fb_1', 'GET, HEAD, PATCH'],
     ['PUT', '/healthz', 'GET, HEAD'],
   ]) {
     const answer = await call(method, path);

@@ -52,6 +52,41 @@ TEST(Echo, takes_the_text_parts_of_a_list) {
     EXPECT_EQ(pieces, 1);
 }
 
+TEST(Echo, calls_the_tool_that_a_request_insists_on) {
+    const std::string tools =
+        R"("tools":[{"type":"function","function":{"name":"first"}},{"type":"function","function":{"name":"second"}}])";
+    for (const auto &[choice, name] : std::vector<std::pair<std::string, std::string>>{
+             {R"("required")", "first"},
+             {R"({"type":"function","function":{"name":"second"}})", "second"}}) {
+        const auto [answer, pieces] =
+            play(R"({"messages":[{"role":"user","content":"say \"this\", in pieces"}],)" + tools +
+                 R"(,"tool_choice":)" + choice + "}");
+        const auto message = answer.message();
+        EXPECT_EQ(answer.finish_reason(), "tool_calls");
+        EXPECT_EQ(pieces, 0);
+        EXPECT_TRUE(message["content"].is_null());
+        const auto &function = message["tool_calls"][0]["function"];
+        EXPECT_EQ(function["name"], name);
+        EXPECT_EQ(ordered_json::parse(function["arguments"].get<std::string>())["text"],
+                  "say \"this\", in pieces");
+    }
+    for (const char *choice : {R"("auto")", "7", "{}", R"({"function":7})",
+                               R"({"function":{"name":7}})", R"("required")"})
+        EXPECT_EQ(play(R"({"messages":[{"role":"user","content":"x"}],"tool_choice":)" +
+                       std::string(choice) + "}")
+                      .first.finish_reason(),
+                  "stop")
+            << choice;
+}
+
+TEST(Echo, reasons_first_when_there_is_an_effort) {
+    const auto [answer, pieces] =
+        play(R"({"messages":[{"role":"user","content":"abcd"}],"reasoning_effort":"low"})");
+    EXPECT_EQ(answer.message()["reasoning_content"], "abcd");
+    EXPECT_EQ(answer.message()["content"], "abcd");
+    EXPECT_EQ(pieces, 1);
+}
+
 TEST(Echo, has_an_empty_answer_to_nothing) {
     EXPECT_EQ(play(R"({"messages":[]})").first.message()["content"], "");
     EXPECT_EQ(play(R"({"messages":[{"role":"user","content":null}]})").second, 0);

@@ -40,9 +40,9 @@ TEST(Routes, head_is_served_where_get_is) {
 }
 
 TEST(Routes, another_method_lists_all_that_are_allowed) {
-    const Match match = match_route("PUT", "/v1/sessions/x");
+    const Match match = match_route("POST", "/v1/sessions/x");
     EXPECT_EQ(match.route, nullptr);
-    EXPECT_EQ(match.allow, "GET, HEAD, DELETE");
+    EXPECT_EQ(match.allow, "GET, HEAD, PUT, PATCH, DELETE");
     EXPECT_TRUE(match.path_parameters.empty());
 }
 

@@ -10,18 +10,33 @@
 namespace tenancy::server {
 
 TEST(JsonText, accepts_one_value_and_names_the_place_of_a_defect) {
-    EXPECT_EQ(json_defect(R"({"a":[1,2,{"b":null}]})"), std::nullopt);
-    EXPECT_EQ(json_defect("{bad"), "not valid JSON near byte 2");
-    for (const char *text : {"", " ", "{} {}", "{\"a\":1,}", "nul", "\"\xFF\""})
+    EXPECT_FALSE(json_defect(R"({"a":[1,2,{"b":null}]})"));
+    EXPECT_EQ(json_defect("{bad")->reason, "not valid JSON near byte 2");
+    for (const char *text : {"", " ", "{} {}", "{\"a\":1,}", "nul", "\"\xFF\"", "\xEF\xBB\xBF{}"})
         EXPECT_TRUE(json_defect(text)) << text;
 }
 
 TEST(JsonText, deep_nesting_is_refused_before_anything_recurses) {
-    EXPECT_EQ(json_defect(std::string(128, '[') + std::string(128, ']')), std::nullopt);
-    EXPECT_EQ(json_defect(std::string(129, '[') + std::string(129, ']')),
+    EXPECT_FALSE(json_defect(std::string(128, '[') + std::string(128, ']')));
+    EXPECT_EQ(json_defect(std::string(129, '[') + std::string(129, ']'))->reason,
               "nested deeper than 128 levels");
     EXPECT_TRUE(json_defect(std::string(1000000, '[')));
-    EXPECT_EQ(json_defect("\"" + std::string(1000, '[') + "\\\"[\""), std::nullopt);
+    EXPECT_FALSE(json_defect("\"" + std::string(1000, '[') + "\\\"[\""));
+}
+
+TEST(JsonText, a_defect_names_the_member_it_is_in) {
+    for (const auto &[text, loc] : std::vector<std::pair<std::string, std::string>>{
+             {R"({"a":1,"messages":[{"content":"x"},{"content":"\u0000"}]})",
+              R"(["body","messages",1,"content"])"},
+             {R"({"a":{"b":"\ud800"}})", R"(["body","a","b"])"},
+             {R"({"a":[1,1e999999]})", R"(["body","a",1])"},
+             {R"({"a\u0000":1})", nlohmann::json({"body", std::string("a\0", 2)}).dump()},
+             {"[1,{}", R"(["body",2])"},
+             {"{", R"(["body",2])"}})
+        EXPECT_EQ(json_defect(text)->loc, loc) << text;
+    const auto deep = json_defect(std::string(1000, '['));
+    EXPECT_LT(deep->loc.size(), 100U);
+    EXPECT_LT(json_defect("{\"" + std::string(5000, 'k') + "\":x")->loc.size(), 100U);
 }
 
 TEST(JsonText, members_are_added_and_win) {
@@ -49,12 +64,16 @@ TEST(Http, percent_decoding) {
 
 TEST(Http, query_pairs_in_order) {
     const auto pairs = parse_query("limit=5&x&=z&a=%20b&bad=%z&limit=6&&e=a=b");
-    ASSERT_EQ(pairs.size(), 5U);
-    EXPECT_EQ(pairs[0].second, "5");
-    EXPECT_EQ(pairs[1].first, "x");
-    EXPECT_EQ(pairs[2].second, " b");
-    EXPECT_EQ(pairs[3].second, "6");
-    EXPECT_EQ(pairs[4].second, "a=b");
+    ASSERT_EQ(pairs.size(), 6U);
+    EXPECT_EQ(pairs[0].value, "5");
+    EXPECT_EQ(pairs[1].name, "x");
+    EXPECT_EQ(pairs[2].value, " b");
+    EXPECT_EQ(pairs[3].name, "bad");
+    EXPECT_EQ(pairs[3].value, std::nullopt);
+    EXPECT_EQ(pairs[4].value, "6");
+    EXPECT_EQ(pairs[5].value, "a=b");
+    for (const char *query : {"a=%00", "a=%ff", "a=%ed%a0%80"})
+        EXPECT_EQ(parse_query(query).at(0).value, std::nullopt) << query;
 }
 
 TEST(Http, header_names_ignore_case) {
