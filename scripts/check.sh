@@ -22,6 +22,7 @@ SUITES=(
     "readme      | test/readme/run.sh"
     "unit        | test/run/unit.sh unit"
     "vectors     | test/run/unit.sh vectors"
+    "shm         | test/run/unit.sh shm"
     "server      | test/run/unit.sh server"
     "e2e         | test/e2e/run.sh"
     "torture     | test/torture/check.sh"
