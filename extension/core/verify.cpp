@@ -13,8 +13,6 @@
 namespace tenancy::core {
 namespace {
 
-// A bigger payload is dearer to parse than its signature is to check.
-constexpr std::size_t kLargePayloadBytes = 1536;
 // Encoded: a kid of 256 escaped characters fits several times, an attacker's novel does not.
 constexpr std::size_t kMaxHeaderBytes = 4096;
 constexpr std::size_t kMaxSignatureBytes = 1366; // encoded, of an RSA modulus of 8192 bits
@@ -136,7 +134,9 @@ Result<Verified> verify(const Crypto &crypto, const IssuerSet &issuers, std::str
     const auto check = [&] {
         return check_token_signature(crypto, **key, header->algorithm, *parts);
     };
-    const bool is_signature_first = payload->size() > kLargePayloadBytes;
+    const bool is_signature_first = payload->size() > kLargeClaimsBytes;
+    if (is_signature_first && is_surely_expired(policy, *payload, now_us))
+        return Code::token_expired;
     if (const Code why = is_signature_first ? check() : Code::ok; why != Code::ok)
         return why;
     Result<Statement> statement = read_statement(policy, *payload, now_us);
