@@ -6,6 +6,7 @@
 #include "pg/boundary.hpp"
 #include "pg/registry_rows.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -89,6 +90,7 @@ void add_policy(FieldText &fields, const IssuerRow &row) {
           static_cast<int>(row.require_subject), static_cast<int>(row.require_kid),
           static_cast<int>(row.require_audience)})
         fields.add(std::int64_t{number});
+    fields.add(row.keys_until_us);
 }
 
 void add_key(FieldText &fields, const KeyRow &key) {
@@ -135,7 +137,7 @@ core::Result<core::Issuer> build_issuer(const core::Crypto &crypto, const Regist
             return identity.error();
         add_key(fields, key);
         issuer.keys.push_back({key.kid, jwk->algorithm, std::move(jwk->key), key.valid_from_us,
-                               key.valid_until_us, *identity});
+                               std::min(key.valid_until_us, row.keys_until_us), *identity});
     }
     const auto fingerprint = crypto.sha256(fields.text());
     if (!fingerprint)

@@ -24,7 +24,8 @@ enum IssuerColumn {
     issuer_max_age_seconds,
     issuer_require_subject,
     issuer_require_kid,
-    issuer_require_audience
+    issuer_require_audience,
+    issuer_keys_until = 14
 };
 enum KeyColumn {
     key_issuer = 1,
@@ -102,7 +103,9 @@ IssuerRow issuer_row(const Row &row) {
             .max_age_seconds = row.integer(issuer_max_age_seconds),
             .require_subject = row.boolean(issuer_require_subject),
             .require_kid = row.boolean(issuer_require_kid),
-            .require_audience = row.boolean(issuer_require_audience)};
+            .require_audience = row.boolean(issuer_require_audience),
+            .keys_until_us =
+                unix_us(row, issuer_keys_until, std::numeric_limits<std::int64_t>::max())};
 }
 
 KeyRow key_row(const Row &row) {

@@ -23,7 +23,8 @@ enum class Statement : std::size_t {
     doctor,
     key_lock,
     key_state,
-    load_keys
+    load_keys,
+    keep_keys
 };
 
 struct StatementText {
@@ -31,7 +32,7 @@ struct StatementText {
     const char *sql;
 };
 
-inline constexpr std::array<StatementText, 16> kStatements = {{
+inline constexpr std::array<StatementText, 17> kStatements = {{
     {"tenancyd_call", "SELECT status, headers, body, tenant_id, subject, counted"
                       " FROM agent.call($1::pg_catalog.text, $2::pg_catalog.text, "
                       "$3::pg_catalog.jsonb, $4::pg_catalog.jsonb)"},
@@ -59,6 +60,8 @@ inline constexpr std::array<StatementText, 16> kStatements = {{
     {"tenancyd_key_state", "SELECT issuer, unknown_kids FROM tenancy.key_sync_state()"},
     {"tenancyd_load_keys", "SELECT kid, outcome FROM tenancy.load_jwks($1::pg_catalog.text, "
                            "$2::pg_catalog.text, $3::pg_catalog.interval)"},
+    {"tenancyd_keep_keys", "SELECT tenancy.keep_keys($1::pg_catalog.text, "
+                           "nullif($2, '')::pg_catalog.interval)"},
 }};
 
 inline const StatementText &statement_text(Statement statement) {

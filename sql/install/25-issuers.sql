@@ -75,7 +75,7 @@ DECLARE
 BEGIN
     new := ROW(issuer, coalesce(audiences, '{}'), tenant_claim, algorithms, typ,
                coalesce(authorized_parties, '{}'), leeway_seconds, max_lifetime_seconds,
-               max_age_seconds, require_subject, require_kid, require_audience, clock_timestamp());
+               max_age_seconds, require_subject, require_kid, require_audience, clock_timestamp(), NULL);
     PERFORM tenancy.check_issuer_policy(new);
     INSERT INTO tenancy.issuers VALUES (new.*)
     ON CONFLICT ON CONSTRAINT issuers_pkey DO UPDATE SET
