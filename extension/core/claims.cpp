@@ -219,6 +219,8 @@ Result<Window> check_claims(const IssuerPolicy &policy, const Claims &claims, st
         return why;
     if (const Code why = check_parties(policy, claims); why != Code::ok)
         return why;
+    if (policy.one_time && !claims.token_id)
+        return Code::token_id_missing;
     if (claims.is_sender_constrained)
         return Code::sender_constrained;
     if (policy.typ == TypRule::access_token && claims.is_other_kind)

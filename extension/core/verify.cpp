@@ -103,6 +103,7 @@ Verified make_verified(const Issuer &issuer, const TrustedKey &key, Statement st
     verified.key_id = key.kid;
     verified.not_before_us = std::max(window.from_us, key.valid_from_us);
     verified.expires_us = std::min(window.until_us, key.valid_until_us);
+    verified.token_expires_us = claims.expires_us.value_or(0);
     verified.issued_at_us = claims.issued_at_us.value_or(std::numeric_limits<std::int64_t>::min());
     return verified;
 }

@@ -52,6 +52,7 @@ core::IssuerPolicy policy_of(const IssuerRow &row, core::ClaimPath path) {
                               .max_age_seconds = row.max_age_seconds,
                               .require_subject = row.require_subject,
                               .require_kid = row.require_kid,
+                              .one_time = row.one_time,
                               .require_audience = row.require_audience};
     for (int i = 0; i < row.audiences.count; i++)
         policy.audiences.emplace_back(row.audiences.items[i]);
@@ -88,7 +89,7 @@ void add_policy(FieldText &fields, const IssuerRow &row) {
          {static_cast<int>(row.allow_es256), static_cast<int>(row.allow_rs256), row.typ,
           row.leeway_seconds, row.max_lifetime_seconds, row.max_age_seconds,
           static_cast<int>(row.require_subject), static_cast<int>(row.require_kid),
-          static_cast<int>(row.require_audience)})
+          static_cast<int>(row.require_audience), static_cast<int>(row.one_time)})
         fields.add(std::int64_t{number});
     fields.add(row.keys_until_us);
 }

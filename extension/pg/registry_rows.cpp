@@ -25,7 +25,8 @@ enum IssuerColumn {
     issuer_require_subject,
     issuer_require_kid,
     issuer_require_audience,
-    issuer_keys_until = 14
+    issuer_keys_until = 14,
+    issuer_one_time
 };
 enum KeyColumn {
     key_issuer = 1,
@@ -104,6 +105,7 @@ IssuerRow issuer_row(const Row &row) {
             .require_subject = row.boolean(issuer_require_subject),
             .require_kid = row.boolean(issuer_require_kid),
             .require_audience = row.boolean(issuer_require_audience),
+            .one_time = row.boolean(issuer_one_time),
             .keys_until_us =
                 unix_us(row, issuer_keys_until, std::numeric_limits<std::int64_t>::max())};
 }

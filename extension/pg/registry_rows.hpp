@@ -30,6 +30,7 @@ struct IssuerRow {
     TextList authorized_parties;
     int leeway_seconds, max_lifetime_seconds, max_age_seconds;
     bool require_subject, require_kid, require_audience;
+    bool one_time;
     std::int64_t keys_until_us; // Unix microseconds; INT64_MAX: no such end
 };
 

@@ -19,6 +19,7 @@ CREATE TABLE tenancy.issuers (
     require_audience     boolean NOT NULL,
     created_at           timestamptz NOT NULL DEFAULT now(),
     keys_until           timestamptz,
+    one_time_jti         boolean NOT NULL DEFAULT false,
     CHECK (NOT require_audience OR cardinality(audiences) > 0)
 );
 COMMENT ON TABLE tenancy.issuers IS
