@@ -16,7 +16,8 @@ namespace {
 constexpr std::int64_t kMicroseconds = 1'000'000;
 constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
 constexpr std::size_t kMaxNameBytes = 255;
-constexpr std::size_t kMaxSpelledIssuerBytes = 6 * 512; // the longest issuer, all of it in escapes
+constexpr std::size_t kMaxSpelledIssuerBytes =
+    std::size_t{6} * 512; // the longest issuer, all of it in escapes
 
 Code take_string(std::optional<std::string> &claim, const JsonValue &value, Code malformed) {
     if (!value.is_string())

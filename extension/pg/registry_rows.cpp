@@ -203,6 +203,16 @@ TenantEntry registry_read_tenant(const RegistryRelations &relations, const char 
     return entry;
 }
 
+bool registry_has_revocations(const RegistryRelations &relations) {
+    BlockNumber blocks = 0;
+    for (const Oid relid : {relations.revoked_tokens, relations.revoked_subjects}) {
+        Relation table = table_open(relid, AccessShareLock);
+        blocks += smgrnblocks(RelationGetSmgr(table), MAIN_FORKNUM);
+        table_close(table, AccessShareLock);
+    }
+    return blocks > 0;
+}
+
 Revocation registry_read_revocation(const RegistryRelations &relations, const char *issuer,
                                     const char *token_id, const char *subject) {
     Revocation revocation{false, std::numeric_limits<std::int64_t>::min()};

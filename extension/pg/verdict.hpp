@@ -11,8 +11,6 @@
 
 namespace tenancy::pg {
 
-inline constexpr std::size_t kMaxIssuerBytes = 512;
-
 // What the signature check has shown, whatever becomes of tenant and token later: good for every
 // backend whose registry has the same fingerprint. Plain data.
 struct Proof {

@@ -5,8 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-TOKENS=200  # more than a backend's own cache holds, so that each one met again is not in it
-ROUNDS=7
+TOKENS=150  # more than a backend's own cache holds, so that each one met again is not in it
+ROUNDS=5
 REPEATS=100000
 
 if [[ -z ${CLUSTER_DATA:-} ]]; then

@@ -114,6 +114,7 @@ TEST_F(ProofCache, never_shows_half_of_an_entry) {
     std::atomic<int> found{0};
     std::atomic<int> torn{0};
     std::vector<std::thread> threads;
+    threads.reserve(kThreads);
     for (int t = 0; t < kThreads; ++t)
         threads.emplace_back([&, t] {
             for (int i = 0; i < kRounds; ++i) {

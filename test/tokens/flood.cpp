@@ -7,7 +7,6 @@
 //
 // The server is found through libpq's environment, on this machine.
 #include <chrono>
-#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -97,7 +96,7 @@ void flood(PGconn *connection, std::chrono::duration<double> time, ExecStatusTyp
 int main(int argc, char **argv) try {
     demand(argc == 3, "usage: flood SECONDS refused|accepted");
     const Connection connection = connect();
-    flood(connection.get(), std::chrono::duration<double>(std::atof(argv[1])),
+    flood(connection.get(), std::chrono::duration<double>(std::stod(argv[1])),
           std::string(argv[2]) == "refused" ? PGRES_FATAL_ERROR : PGRES_TUPLES_OK);
     return 0;
 } catch (const std::exception &problem) {
