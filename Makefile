@@ -9,7 +9,7 @@ export PG_MAJOR PG_CONFIG WERROR
 
 PGXS_MK = --no-print-directory -f pgxs.mk
 
-.PHONY: all help deps deps-check run up down reset token demo check bench bench-limits bench-isolation torture \
+.PHONY: all help deps deps-check run up down reset token demo check bench bench-tokens bench-limits bench-isolation torture \
         fuzz lint format server install install-server uninstall installcheck clean
 
 all:            ## build the extension (the default; needs no server libraries)
@@ -38,13 +38,15 @@ demo:           ## tour of the isolation: everything that must be refused, tried
 
 check: deps-check ## run every test suite; the last line is "N passed, N failed"
 	@scripts/check.sh
-bench: deps-check ## build, install and measure
+bench: bench-tokens bench-limits bench-isolation ## build, install and measure everything
+bench-tokens: deps-check ## what tokens cost: verified, remembered, refused; against openssl speed, and under floods
 	@scripts/build.sh
-	@test/bench/run.sh
-bench-limits: deps-check ## the same for rates and budgets
+	@test/bench/tokens.sh
+	@test/tokens/run.sh floods 30
+bench-limits: deps-check ## what rates and budgets cost
 	@scripts/build.sh
 	@test/bench/limits.sh
-bench-isolation: deps-check ## the same for the wall, against conditions written by hand
+bench-isolation: deps-check ## what the wall costs, against conditions written by hand
 	@scripts/build.sh
 	@test/bench/isolation.sh
 torture: deps-check ## a quarter of an hour of kill -9, restarts and races on rates and budgets, 100,000 queries in two worlds, and all mutations

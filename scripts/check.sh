@@ -23,6 +23,7 @@ SUITES=(
     "unit        | test/run/unit.sh unit"
     "vectors     | test/run/unit.sh vectors"
     "fips        | test/fips/run.sh"
+    "shm         | test/run/unit.sh shm"
     "e2e         | test/e2e/run.sh"
     "torture     | test/torture/check.sh"
     "build-clang | test/run/build.sh"

@@ -222,6 +222,7 @@ void read_key_sync(Section section, KeySyncConfig &sync, const Environment &envi
     section.seconds("refresh_seconds", sync.refresh, 1, 86400);
     section.seconds("cooldown_seconds", sync.cooldown, 1, 3600);
     section.seconds("retire_grace_seconds", sync.retire_grace, 0, 604800);
+    section.seconds("stale_grace_seconds", sync.stale_grace, 0, 604800);
     section.seconds("timeout_seconds", sync.timeout, 1, 300);
     take(section.text("ca_file"), sync.ca_file);
     sync.metrics.port = 9465;

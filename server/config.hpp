@@ -100,6 +100,7 @@ struct KeySyncConfig {
     std::chrono::seconds refresh{300};
     std::chrono::seconds cooldown{30};
     std::chrono::seconds retire_grace{0};
+    std::chrono::seconds stale_grace{0};
     std::chrono::seconds timeout{10};
     std::string ca_file;
     MetricsConfig metrics;

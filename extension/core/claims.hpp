@@ -6,6 +6,7 @@
 #include "core/policy.hpp"
 #include "core/result.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -35,9 +36,17 @@ struct Window {
     std::int64_t until_us;
 };
 
+/// Bytes of JSON from which on it is dearer to parse than a signature is to check.
+inline constexpr std::size_t kLargeClaimsBytes = 1536;
+
 /// The `iss` of a payload, good JSON or not: what it says decides which policy it is judged by, no
-/// more. Errors: issuer_missing, issuer_malformed, json_*.
+/// more. Errors: issuer_missing, issuer_malformed, json_*; of large claims only issuer_missing,
+/// whatever is wrong with them.
 Result<std::string> claimed_issuer(std::string_view json);
+
+/// Whether check_claims() would find the token expired, if the payload is good JSON at all. False
+/// says nothing.
+bool is_surely_expired(const IssuerPolicy &policy, std::string_view json, std::int64_t now_us);
 
 /// Parses the decoded payload, and takes the tenant from `tenant_path`. Registered claims must have
 /// their registered type, wherever they are not needed too; names are case-sensitive; others are

@@ -71,6 +71,7 @@ enum class Code : int {
     lifetime_too_long,
     token_too_old,
     token_id_malformed,
+    token_id_missing,
     sender_constrained,
     wrong_token_kind,
     tenant_claim_missing,
@@ -80,6 +81,8 @@ enum class Code : int {
     tenant_suspended,
     tenant_already_set,
     token_revoked,
+    token_used,
+    token_not_used,
     // Keys at load (RFC 7517, RFC 7518).
     key_malformed,
     key_private,

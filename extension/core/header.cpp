@@ -88,7 +88,7 @@ Code take_member(Draft &draft, std::string_view name, const JsonValue &value) {
 Result<Header> parse_header(std::string_view json) {
     Draft draft;
     const Code why = read_json_object(
-        json, kTokenJson, [&draft](const JsonPlace &place, const JsonValue &value) {
+        json, kHeaderJson, [&draft](const JsonPlace &place, const JsonValue &value) {
             return place.depth() == 1 ? take_member(draft, place.name(0), value) : Code::ok;
         });
     if (why != Code::ok)

@@ -19,8 +19,9 @@ struct JsonLimits {
     std::size_t max_values; // scalars, objects and arrays together
 };
 
-/// Limits for the header and the claims of a token.
+/// Limits for the claims of a token, and for its header: that one is read before anything is known.
 inline constexpr JsonLimits kTokenJson{16, 4096};
+inline constexpr JsonLimits kHeaderJson{16, 64};
 
 /// Where a value stands in the document.
 class JsonPlace {

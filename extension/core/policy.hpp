@@ -44,6 +44,9 @@ struct IssuerPolicy {
     bool require_subject = true;
     bool require_kid =
         true; // false: without kid, exactly one usable key of the algorithm must exist
+    /// Each token counts once, in one transaction that commits: it must have a `jti`. The caller
+    /// keeps the record.
+    bool one_time = false;
     bool require_audience =
         true; // false: a token without `aud` passes; one with `aud` must still match
 };

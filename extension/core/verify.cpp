@@ -13,8 +13,6 @@
 namespace tenancy::core {
 namespace {
 
-// A bigger payload is dearer to parse than its signature is to check.
-constexpr std::size_t kLargePayloadBytes = 1536;
 // Encoded: a kid of 256 escaped characters fits several times, an attacker's novel does not.
 constexpr std::size_t kMaxHeaderBytes = 4096;
 constexpr std::size_t kMaxSignatureBytes = 1366; // encoded, of an RSA modulus of 8192 bits
@@ -105,6 +103,7 @@ Verified make_verified(const Issuer &issuer, const TrustedKey &key, Statement st
     verified.key_id = key.kid;
     verified.not_before_us = std::max(window.from_us, key.valid_from_us);
     verified.expires_us = std::min(window.until_us, key.valid_until_us);
+    verified.token_expires_us = claims.expires_us.value_or(0);
     verified.issued_at_us = claims.issued_at_us.value_or(std::numeric_limits<std::int64_t>::min());
     return verified;
 }
@@ -136,7 +135,9 @@ Result<Verified> verify(const Crypto &crypto, const IssuerSet &issuers, std::str
     const auto check = [&] {
         return check_token_signature(crypto, **key, header->algorithm, *parts);
     };
-    const bool is_signature_first = payload->size() > kLargePayloadBytes;
+    const bool is_signature_first = payload->size() > kLargeClaimsBytes;
+    if (is_signature_first && is_surely_expired(policy, *payload, now_us))
+        return Code::token_expired;
     if (const Code why = is_signature_first ? check() : Code::ok; why != Code::ok)
         return why;
     Result<Statement> statement = read_statement(policy, *payload, now_us);

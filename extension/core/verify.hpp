@@ -27,7 +27,8 @@ struct Verified {
     std::string key_id;              // kid of the key that verified, "" when that key has none
     std::int64_t not_before_us = 0;
     std::int64_t expires_us = 0;
-    std::int64_t issued_at_us = 0; // iat without leeway; INT64_MIN when absent
+    std::int64_t token_expires_us = 0; // exp as it stands
+    std::int64_t issued_at_us = 0;     // iat without leeway; INT64_MIN when absent
 };
 
 /// Verifies a compact JWS (RFC 7515 section 7.1) as a JWT (RFC 7519) under the policy of its

@@ -4,6 +4,7 @@
 
 #include "pg/crypto.hpp"
 #include "pg/errors.hpp"
+#include "pg/one_time.hpp"
 #include "pg/token.hpp"
 #include "pg/verification.hpp"
 
@@ -75,9 +76,8 @@ bool is_live(const TokenSetting &setting) {
     pg_unreachable();
 }
 
-} // namespace
-
-const Verdict *context_verify() {
+// Verifies the token that stands; nullptr when there is none.
+const Verdict *judge() {
     const TokenSetting setting = token_setting();
     if (!is_live(setting))
         return nullptr;
@@ -93,6 +93,16 @@ const Verdict *context_verify() {
     keep_to_first_tenant(verified);
     verified_at_us = now_us;
     return &verified;
+}
+
+} // namespace
+
+// A token that counts once is never used by the way, in a function that may only look.
+const Verdict *context_verify() {
+    const Verdict *verdict = judge();
+    if (verdict != nullptr && verdict->is_one_time && !token_setting().was_used)
+        refuse(core::Code::token_not_used);
+    return verdict;
 }
 
 bool context_is_pinned() {
@@ -112,9 +122,14 @@ const Verdict *context_replace(const char *token, core::Code why_missing) {
     if (token == nullptr)
         refuse(why_missing);
     assign_token_locally(token);
-    const Verdict *verdict = context_verify();
+    const Verdict *verdict = judge();
     if (verdict == nullptr)
         refuse(core::Code::token_missing);
+    if (verdict->is_one_time) {
+        if (!use_once(verdict->issuer, verdict->proof.token_id, verdict->proof.token_expires_us))
+            refuse(core::Code::token_used);
+        mark_token_used();
+    }
     refused_assignment = refused_before;
     return verdict;
 }

@@ -14,7 +14,8 @@ enum LockClass : uint16 {
     ledger_class = 0x7E01,
     instance_class = 0x7E02,
     alert_class = 0x7E03,
-    tenant_class = 0x7E04
+    tenant_class = 0x7E04,
+    one_use_class = 0x7E05
 };
 
 // Drawn at the start of the server, so that who reads pg_locks cannot tell whose lock it is.
@@ -63,6 +64,11 @@ void unlock_exclusive_ledger(const char *tenant_id) {
 void unlock_shared_ledger(const char *tenant_id) {
     const LOCKTAG tag = lock_tag(tenant_id, ledger_class);
     (void)LockRelease(&tag, ShareLock, false);
+}
+
+void lock_one_use(const char *token_name) {
+    const LOCKTAG tag = lock_tag(token_name, one_use_class);
+    (void)LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
 void lock_alerts(const char *tenant_id) {

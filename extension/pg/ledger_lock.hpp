@@ -23,6 +23,9 @@ bool try_lock_shared_ledger(const char *tenant_id);
 // Gives an exclusive ledger lock up before the end of a transaction that changed nothing.
 void unlock_exclusive_ledger(const char *tenant_id);
 
+// Locks a token that counts once, until the end of the transaction.
+void lock_one_use(const char *token_name);
+
 // Locks the alerts of a tenant until the end of the transaction, for alerts.hpp.
 void lock_alerts(const char *tenant_id);
 

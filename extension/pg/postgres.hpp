@@ -16,6 +16,7 @@ extern "C" {
 #include "access/xact.h"            // IsTransactionState
 #include "catalog/dependency.h"     // getExtensionOfObject
 #include "catalog/index.h"          // IndexGetRelation
+#include "catalog/indexing.h"       // CatalogTupleInsert
 #include "catalog/namespace.h"      // get_namespace_oid
 #include "catalog/objectaccess.h"   // object_access_hook
 #include "catalog/pg_class.h"       // Form_pg_class

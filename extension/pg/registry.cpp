@@ -7,6 +7,7 @@
 #include "pg/crypto.hpp"
 #include "pg/registry_rows.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -30,6 +31,29 @@ uint64 trust_changes = 1; // bumped by those that may concern issuers and keys
 uint64 loaded_trust = 0;  // value of `trust_changes` when issuers and keys were read
 RegistryRelations relations{};
 
+// Tenants this backend has looked up lately: many tokens name few tenants. Chosen by hash.
+struct KnownTenant {
+    uint64 generation; // value of `changes` when it was read; 0 = empty
+    TenantEntry entry;
+    char issuer[kMaxIssuerBytes + 1];
+    char claim_value[kMaxClaimBytes + 1];
+};
+
+constexpr std::size_t kKnownTenants = 64;
+KnownTenant *known_tenants = nullptr;
+
+uint64 revocations_looked_at = 0; // value of `changes`
+bool has_revocations = true;
+
+KnownTenant &place_of_tenant(const char *issuer, const char *claim_value) {
+    if (known_tenants == nullptr)
+        known_tenants = static_cast<KnownTenant *>(
+            MemoryContextAllocZero(TopMemoryContext, sizeof(KnownTenant) * kKnownTenants));
+    const uint32 hash = hash_combine(string_hash(issuer, kMaxIssuerBytes + 1),
+                                     string_hash(claim_value, kMaxClaimBytes + 1));
+    return known_tenants[hash % kKnownTenants];
+}
+
 void on_invalidation(Datum /*arg*/, Oid relid) {
     if (relid == InvalidOid || registry_says_trust(relations, relid))
         ++trust_changes;
@@ -51,6 +75,7 @@ core::IssuerPolicy policy_of(const IssuerRow &row, core::ClaimPath path) {
                               .max_age_seconds = row.max_age_seconds,
                               .require_subject = row.require_subject,
                               .require_kid = row.require_kid,
+                              .one_time = row.one_time,
                               .require_audience = row.require_audience};
     for (int i = 0; i < row.audiences.count; i++)
         policy.audiences.emplace_back(row.audiences.items[i]);
@@ -87,8 +112,9 @@ void add_policy(FieldText &fields, const IssuerRow &row) {
          {static_cast<int>(row.allow_es256), static_cast<int>(row.allow_rs256), row.typ,
           row.leeway_seconds, row.max_lifetime_seconds, row.max_age_seconds,
           static_cast<int>(row.require_subject), static_cast<int>(row.require_kid),
-          static_cast<int>(row.require_audience)})
+          static_cast<int>(row.require_audience), static_cast<int>(row.one_time)})
         fields.add(std::int64_t{number});
+    fields.add(row.keys_until_us);
 }
 
 void add_key(FieldText &fields, const KeyRow &key) {
@@ -132,7 +158,7 @@ core::Result<core::Issuer> build_issuer(const core::Crypto &crypto, const Regist
             return identity.error();
         add_key(fields, key);
         issuer.keys.push_back({key.kid, jwk->algorithm, std::move(jwk->key), key.valid_from_us,
-                               key.valid_until_us, *identity});
+                               std::min(key.valid_until_us, row.keys_until_us), *identity});
     }
     const auto fingerprint = crypto.sha256(fields.text());
     if (!fingerprint)
@@ -203,11 +229,33 @@ const core::Issuer *registry_find_fingerprint(const core::Sha256 &fingerprint) {
     return found == store->by_fingerprint.end() ? nullptr : found->second;
 }
 
+// What is remembered here is of one value of `changes`, taken before the rows were read: as good as
+// the verdicts that are remembered by it.
 TenantEntry registry_find_tenant(const char *issuer, const char *claim_value) {
-    return registry_read_tenant(relations, issuer, claim_value);
+    const uint64 generation = changes;
+    KnownTenant &known = place_of_tenant(issuer, claim_value);
+    if (known.generation == generation && std::strcmp(known.issuer, issuer) == 0 &&
+        std::strcmp(known.claim_value, claim_value) == 0)
+        return known.entry;
+    const TenantEntry entry = registry_read_tenant(relations, issuer, claim_value);
+    known.generation = 0; // incomplete
+    if (entry.known && strlcpy(known.issuer, issuer, sizeof known.issuer) < sizeof known.issuer &&
+        strlcpy(known.claim_value, claim_value, sizeof known.claim_value) <
+            sizeof known.claim_value) {
+        known.entry = entry;
+        known.generation = generation;
+    }
+    return entry;
 }
 
 Revocation registry_find_revocation(const char *issuer, const char *token_id, const char *subject) {
+    const uint64 generation = changes;
+    if (revocations_looked_at != generation) {
+        has_revocations = registry_has_revocations(relations);
+        revocations_looked_at = generation;
+    }
+    if (!has_revocations)
+        return {false, std::numeric_limits<std::int64_t>::min()};
     return registry_read_revocation(relations, issuer, token_id, subject);
 }
 

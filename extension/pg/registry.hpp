@@ -14,6 +14,7 @@ namespace tenancy::pg {
 
 inline constexpr std::size_t kMaxTenantBytes = 128;
 inline constexpr std::size_t kMaxClaimBytes = 255;
+inline constexpr std::size_t kMaxIssuerBytes = 512;
 
 // Request and token rates of a tenant; 0 = no such limit. Plain data.
 struct RateLimits {

@@ -24,7 +24,9 @@ enum IssuerColumn {
     issuer_max_age_seconds,
     issuer_require_subject,
     issuer_require_kid,
-    issuer_require_audience
+    issuer_require_audience,
+    issuer_keys_until = 14,
+    issuer_one_time
 };
 enum KeyColumn {
     key_issuer = 1,
@@ -102,7 +104,10 @@ IssuerRow issuer_row(const Row &row) {
             .max_age_seconds = row.integer(issuer_max_age_seconds),
             .require_subject = row.boolean(issuer_require_subject),
             .require_kid = row.boolean(issuer_require_kid),
-            .require_audience = row.boolean(issuer_require_audience)};
+            .require_audience = row.boolean(issuer_require_audience),
+            .one_time = row.boolean(issuer_one_time),
+            .keys_until_us =
+                unix_us(row, issuer_keys_until, std::numeric_limits<std::int64_t>::max())};
 }
 
 KeyRow key_row(const Row &row) {
@@ -196,6 +201,16 @@ TenantEntry registry_read_tenant(const RegistryRelations &relations, const char 
     });
     entry.rates = registry_read_rates(relations, entry.tenant_id);
     return entry;
+}
+
+bool registry_has_revocations(const RegistryRelations &relations) {
+    BlockNumber blocks = 0;
+    for (const Oid relid : {relations.revoked_tokens, relations.revoked_subjects}) {
+        Relation table = table_open(relid, AccessShareLock);
+        blocks += smgrnblocks(RelationGetSmgr(table), MAIN_FORKNUM);
+        table_close(table, AccessShareLock);
+    }
+    return blocks > 0;
 }
 
 Revocation registry_read_revocation(const RegistryRelations &relations, const char *issuer,

@@ -30,6 +30,8 @@ struct IssuerRow {
     TextList authorized_parties;
     int leeway_seconds, max_lifetime_seconds, max_age_seconds;
     bool require_subject, require_kid, require_audience;
+    bool one_time;
+    std::int64_t keys_until_us; // Unix microseconds; INT64_MAX: no such end
 };
 
 // One usable row of tenancy.signing_keys; times in microseconds since the Unix epoch.
@@ -57,6 +59,9 @@ bool registry_says_standing(const RegistryRelations &, Oid relid);
 RegistryRows registry_read(const RegistryRelations &);
 TenantEntry registry_read_tenant(const RegistryRelations &, const char *issuer,
                                  const char *claim_value);
+// False: neither table has a block, so nobody has ever revoked a token or a subject, or all that
+// was purged.
+bool registry_has_revocations(const RegistryRelations &);
 Revocation registry_read_revocation(const RegistryRelations &, const char *issuer,
                                     const char *token_id, const char *subject);
 

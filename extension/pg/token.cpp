@@ -11,6 +11,7 @@ namespace {
 struct Stamp {
     LocalTransactionId lxid;
     uint64 assignment;
+    bool was_used;
 };
 
 enum Scope { scope_transaction, scope_session };
@@ -21,7 +22,7 @@ constexpr config_enum_entry kScopes[] = {{"transaction", scope_transaction, fals
 
 char *token_value = nullptr;
 int scope_value = scope_transaction;
-Stamp current_stamp{};
+Stamp *stamp = nullptr; // of the value that stands; owned by the settings machinery
 uint64 assignments = 0;
 
 // Stamps a new value. Accepts anything: whether it is a token is decided by verification, and a
@@ -29,19 +30,19 @@ uint64 assignments = 0;
 bool check_token(char **newval, void **extra, GucSource source) {
     if (*newval == nullptr || **newval == '\0' || source == PGC_S_TEST)
         return true;
-    auto *stamp = static_cast<Stamp *>(setting_alloc(sizeof(Stamp)));
-    if (stamp == nullptr) {
+    auto *fresh = static_cast<Stamp *>(setting_alloc(sizeof(Stamp)));
+    if (fresh == nullptr) {
         GUC_check_errmsg("out of memory");
         return false;
     }
     hide_statement();
-    *stamp = Stamp{current_lxid(), ++assignments};
-    *extra = stamp;
+    *fresh = Stamp{current_lxid(), ++assignments, false};
+    *extra = fresh;
     return true;
 }
 
 void assign_token(const char * /*newval*/, void *extra) {
-    current_stamp = extra != nullptr ? *static_cast<const Stamp *>(extra) : Stamp{};
+    stamp = static_cast<Stamp *>(extra);
 }
 
 } // namespace
@@ -72,12 +73,18 @@ void define_token_settings() {
 }
 
 TokenSetting token_setting() {
-    return {token_value != nullptr ? token_value : "", current_stamp.lxid,
-            current_stamp.assignment};
+    const Stamp none{};
+    const Stamp &here = stamp != nullptr ? *stamp : none;
+    return {token_value != nullptr ? token_value : "", here.lxid, here.assignment, here.was_used};
 }
 
 bool scope_is_session() {
     return scope_value == scope_session;
+}
+
+void mark_token_used() {
+    if (stamp != nullptr)
+        stamp->was_used = true;
 }
 
 uint64 last_assignment() {

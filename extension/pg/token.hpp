@@ -12,6 +12,7 @@ struct TokenSetting {
     LocalTransactionId
         lxid;          // transaction of the assignment; 0 = outside one (start-up, ALTER ROLE)
     uint64 assignment; // number of the assignment in this backend; 0 = never assigned
+    bool was_used;     // mark_token_used() was called for this very assignment
 };
 
 // Registers tenancy.token and tenancy.context_scope. Called once, in the postmaster.
@@ -31,5 +32,8 @@ uint64 last_assignment();
 
 // SET LOCAL tenancy.token, by us. May ereport() (out of memory, in parallel mode).
 void assign_token_locally(const char *token);
+
+// Marks the assignment that stands. The mark lives and dies with it, in ROLLBACK TO SAVEPOINT too.
+void mark_token_used();
 
 } // namespace tenancy::pg

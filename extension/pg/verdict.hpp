@@ -11,17 +11,16 @@
 
 namespace tenancy::pg {
 
-inline constexpr std::size_t kMaxIssuerBytes = 512;
-
 // What the signature check has shown, whatever becomes of tenant and token later: good for every
 // backend whose registry has the same fingerprint. Plain data.
 struct Proof {
     std::int64_t
         not_before_us; // usable while not_before_us <= now < expires_us (Unix microseconds)
     std::int64_t expires_us;
-    std::int64_t issued_at_us; // iat; INT64_MIN when absent
-    core::Sha256 fingerprint;  // of the policy and keys that produced it
-    core::Sha256 key;          // identity of the key
+    std::int64_t token_expires_us; // exp as it stands
+    std::int64_t issued_at_us;     // iat; INT64_MIN when absent
+    core::Sha256 fingerprint;      // of the policy and keys that produced it
+    core::Sha256 key;              // identity of the key
     char tenant_claim[kMaxClaimBytes + 1];
     char subject[kMaxClaimBytes + 1];  // "" when absent
     char token_id[kMaxClaimBytes + 1]; // jti, "" when absent
@@ -32,6 +31,7 @@ struct Verdict {
     Proof proof;
     uint64 generation; // of the registry that judged it
     RateLimits rates;
+    bool is_one_time; // the token counts in one transaction only
     char tenant_id[kMaxTenantBytes + 1];
     char issuer[kMaxIssuerBytes + 1];
 };

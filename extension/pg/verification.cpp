@@ -33,6 +33,7 @@ core::Result<Proof> prove(std::string_view token, std::int64_t now_us) {
     Proof proof{};
     proof.not_before_us = verified->not_before_us;
     proof.expires_us = verified->expires_us;
+    proof.token_expires_us = verified->token_expires_us;
     proof.issued_at_us = verified->issued_at_us;
     proof.fingerprint = verified->issuer->fingerprint;
     proof.key = verified->key->identity;
@@ -76,6 +77,7 @@ core::Code judge_standing(Verdict &verdict, uint64 generation) {
         return why;
     verdict.generation = generation;
     verdict.rates = tenant.rates;
+    verdict.is_one_time = issuer->policy.one_time;
     strlcpy(verdict.tenant_id, tenant.tenant_id, sizeof verdict.tenant_id);
     return core::Code::ok;
 }

@@ -24,7 +24,8 @@ enum class Statement : std::size_t {
     key_lock,
     key_state,
     load_keys,
-    apply_config
+    apply_config,
+    keep_keys
 };
 
 struct StatementText {
@@ -32,7 +33,7 @@ struct StatementText {
     const char *sql;
 };
 
-inline constexpr std::array<StatementText, 17> kStatements = {{
+inline constexpr std::array<StatementText, 18> kStatements = {{
     {"tenancyd_call", "SELECT status, headers, body, tenant_id, subject, counted"
                       " FROM agent.call($1::pg_catalog.text, $2::pg_catalog.text, "
                       "$3::pg_catalog.jsonb, $4::pg_catalog.jsonb)"},
@@ -63,6 +64,8 @@ inline constexpr std::array<StatementText, 17> kStatements = {{
     {"tenancyd_apply_config",
      "SELECT action, object, name, before, after"
      " FROM tenancy.apply_config($1::pg_catalog.jsonb, $2::pg_catalog.bool)"},
+    {"tenancyd_keep_keys", "SELECT tenancy.keep_keys($1::pg_catalog.text, "
+                           "nullif($2, '')::pg_catalog.interval)"},
 }};
 
 inline const StatementText &statement_text(Statement statement) {

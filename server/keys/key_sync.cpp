@@ -109,6 +109,25 @@ bool KeySync::load(Issuer &issuer, const KeySet &set) {
     return true;
 }
 
+// The set was current a moment ago: its keys verify until the refresh after the next one is
+// overdue, and for the grace. A loader that runs once sets no end, for nobody would move it.
+bool KeySync::keep(const Issuer &issuer) {
+    const KeySyncConfig &sync = config_.key_sync;
+    const auto time = sync.refresh * 2 + sync.stale_grace;
+    const std::string how_long = comes_again_ ? std::to_string(time.count()) + " seconds" : "";
+    const db::Outcome outcome =
+        connection_->run(db::Statement::keep_keys, {issuer.config->issuer, how_long});
+    const auto *error = std::get_if<db::Error>(&outcome);
+    if (error == nullptr)
+        return true;
+    log_event(LogLevel::error, "keys_not_kept",
+              {log_text("issuer", issuer.config->issuer), log_text("sqlstate", error->sqlstate),
+               log_text("message", error->message)});
+    if (error->sqlstate.empty())
+        lose_connection();
+    return false;
+}
+
 bool KeySync::refresh(Issuer &issuer) {
     issuer.schedule.begin(Clock::now(), unknown_kids(issuer));
     const KeySet set = issuer.source.fetch();
@@ -122,6 +141,7 @@ bool KeySync::refresh(Issuer &issuer) {
     } else {
         is_good = load(issuer, set);
     }
+    is_good = is_good && keep(issuer);
     if (is_good)
         issuer.schedule.succeed(Clock::now(), set.max_age, random_share());
     else
@@ -138,6 +158,7 @@ void KeySync::tick() {
 }
 
 bool KeySync::run_once() {
+    comes_again_ = false;
     if (!become_active()) {
         if (connection_ != nullptr)
             log_event(LogLevel::info, "key_sync_elsewhere");

@@ -39,6 +39,7 @@ private:
     bool read_unknown_kids();
     bool refresh(Issuer &issuer);
     bool load(Issuer &issuer, const KeySet &set);
+    bool keep(const Issuer &issuer);
     long long unknown_kids(const Issuer &issuer) const;
 
     const Config &config_;
@@ -46,6 +47,7 @@ private:
     std::vector<Issuer> issuers_;
     std::unique_ptr<db::Connection> connection_;
     bool is_active_ = false;
+    bool comes_again_ = true; // false: runs once
     std::map<std::string, long long> unknown_kids_;
 };
 

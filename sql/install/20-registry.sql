@@ -18,10 +18,14 @@ CREATE TABLE tenancy.issuers (
     require_kid          boolean NOT NULL,
     require_audience     boolean NOT NULL,
     created_at           timestamptz NOT NULL DEFAULT now(),
+    keys_until           timestamptz,
+    one_time_jti         boolean NOT NULL DEFAULT false,
     CHECK (NOT require_audience OR cardinality(audiences) > 0)
 );
 COMMENT ON TABLE tenancy.issuers IS
     'Trusted token issuers and the policy each token of theirs must meet';
+COMMENT ON COLUMN tenancy.issuers.keys_until IS
+    'From then on none of its keys verifies, unless keep_keys() is called before; NULL: no such end';
 
 CREATE TABLE tenancy.signing_keys (
     issuer      text COLLATE "C" NOT NULL REFERENCES tenancy.issuers ON DELETE CASCADE,

@@ -66,7 +66,7 @@ CREATE FUNCTION tenancy.add_issuer(
         authorized_parties text[] DEFAULT '{}', leeway_seconds int DEFAULT 30,
         max_lifetime_seconds int DEFAULT NULL, max_age_seconds int DEFAULT NULL,
         require_subject boolean DEFAULT false, require_kid boolean DEFAULT true,
-        require_audience boolean DEFAULT true) RETURNS text
+        require_audience boolean DEFAULT true, one_time_jti boolean DEFAULT false) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -75,7 +75,8 @@ DECLARE
 BEGIN
     new := ROW(issuer, coalesce(audiences, '{}'), tenant_claim, algorithms, typ,
                coalesce(authorized_parties, '{}'), leeway_seconds, max_lifetime_seconds,
-               max_age_seconds, require_subject, require_kid, require_audience, clock_timestamp());
+               max_age_seconds, require_subject, require_kid, require_audience, clock_timestamp(), NULL,
+               one_time_jti);
     PERFORM tenancy.check_issuer_policy(new);
     INSERT INTO tenancy.issuers VALUES (new.*)
     ON CONFLICT ON CONSTRAINT issuers_pkey DO UPDATE SET
@@ -85,15 +86,16 @@ BEGIN
         leeway_seconds = excluded.leeway_seconds,
         max_lifetime_seconds = excluded.max_lifetime_seconds,
         max_age_seconds = excluded.max_age_seconds, require_subject = excluded.require_subject,
-        require_kid = excluded.require_kid, require_audience = excluded.require_audience;
+        require_kid = excluded.require_kid, require_audience = excluded.require_audience,
+        one_time_jti = excluded.one_time_jti;
     RETURN issuer;
 END
 $$;
 COMMENT ON FUNCTION tenancy.add_issuer(text, text[], text, text[], text, text[], int, int, int,
-    boolean, boolean, boolean) IS
-    'Trusts an issuer (iss, exact bytes) or replaces its policy; durations in seconds, NULL = no limit';
+    boolean, boolean, boolean, boolean) IS
+    'Trusts an issuer (iss, exact bytes) or replaces its policy; durations in seconds, NULL = no limit; one_time_jti: each token counts in one transaction only';
 REVOKE ALL ON FUNCTION tenancy.add_issuer(text, text[], text, text[], text, text[], int, int, int,
-    boolean, boolean, boolean) FROM PUBLIC;
+    boolean, boolean, boolean, boolean) FROM PUBLIC;
 
 CREATE FUNCTION tenancy.require_issuer(p_issuer text) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp

@@ -63,6 +63,22 @@ COMMENT ON FUNCTION tenancy.load_jwks(text, jsonb, interval) IS
     'As load_jwks(text, text, interval), for a set that is jsonb already';
 REVOKE ALL ON FUNCTION tenancy.load_jwks(text, jsonb, interval) FROM PUBLIC;
 
+CREATE FUNCTION tenancy.keep_keys(issuer text, how_long interval) RETURNS timestamptz
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    p_until CONSTANT timestamptz := clock_timestamp() + keep_keys.how_long;
+BEGIN
+    PERFORM tenancy.lock_issuer(keep_keys.issuer);
+    UPDATE tenancy.issuers i SET keys_until = p_until WHERE i.issuer = keep_keys.issuer;
+    RETURN p_until;
+END
+$$;
+COMMENT ON FUNCTION tenancy.keep_keys(text, interval) IS
+    'Says that the keys of an issuer are current: they verify for how_long from now, each no longer than it would; NULL: until it is changed. Returns that end';
+REVOKE ALL ON FUNCTION tenancy.keep_keys(text, interval) FROM PUBLIC;
+
 CREATE FUNCTION tenancy.retire_key(issuer text, kid text, at timestamptz DEFAULT now())
     RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp

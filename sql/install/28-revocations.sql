@@ -27,7 +27,17 @@ CREATE TABLE tenancy.revoked_subjects (
 COMMENT ON TABLE tenancy.revoked_subjects IS
     'Subjects whose tokens issued before a moment are refused; a row may be purged once the last of them has expired';
 
-REVOKE ALL ON tenancy.revoked_tokens, tenancy.revoked_subjects FROM PUBLIC;
+-- A row of the transaction that used the token: if it rolls back, the token has bought nothing.
+CREATE TABLE tenancy.used_tokens (
+    issuer     text COLLATE "C" NOT NULL REFERENCES tenancy.issuers ON DELETE CASCADE,
+    jti        text COLLATE "C" NOT NULL,
+    expires_at timestamptz NOT NULL,
+    PRIMARY KEY (issuer, jti)
+);
+COMMENT ON TABLE tenancy.used_tokens IS
+    'Tokens of issuers with one_time_jti that were used; written by set_tenant_from_jwt() itself (extension/pg/one_time.cpp)';
+
+REVOKE ALL ON tenancy.revoked_tokens, tenancy.revoked_subjects, tenancy.used_tokens FROM PUBLIC;
 
 CREATE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tenancy.revoked_tokens
     FOR EACH STATEMENT EXECUTE FUNCTION tenancy.registry_changed();
@@ -131,9 +141,11 @@ BEGIN ATOMIC
     WITH tokens AS (DELETE FROM tenancy.revoked_tokens r
                     WHERE r.expires_at < clock_timestamp() - interval '5 minutes' RETURNING 1),
          subjects AS (DELETE FROM tenancy.revoked_subjects r
-                      WHERE r.expires_at < clock_timestamp() - interval '5 minutes' RETURNING 1)
-    SELECT (SELECT count(*) FROM tokens) + (SELECT count(*) FROM subjects);
+                      WHERE r.expires_at < clock_timestamp() - interval '5 minutes' RETURNING 1),
+         used AS (DELETE FROM tenancy.used_tokens u
+                  WHERE u.expires_at < clock_timestamp() - interval '5 minutes' RETURNING 1)
+    SELECT (SELECT count(*) FROM tokens) + (SELECT count(*) FROM subjects) + (SELECT count(*) FROM used);
 END;
 COMMENT ON FUNCTION tenancy.purge_revocations() IS
-    'Deletes revocations of tokens that have expired by themselves; returns how many';
+    'Deletes revocations and uses of tokens that have expired by themselves; returns how many';
 REVOKE ALL ON FUNCTION tenancy.purge_revocations() FROM PUBLIC;

@@ -34,10 +34,12 @@ REVOKE ALL ON FUNCTION tenancy.key_uses(integer) FROM PUBLIC;
 CREATE VIEW tenancy.keys AS
     SELECT k.issuer, k.kid, k.thumbprint, k.algorithm,
            CASE WHEN k.state = 'retiring' AND k.valid_until <= now() THEN 'retired'
+                WHEN k.state IN ('active', 'retiring') AND i.keys_until <= now() THEN 'stale'
                 ELSE k.state END AS state,
            k.valid_from, k.valid_until, k.loaded_at, k.revoked_at,
            coalesce(u.count, 0) AS use_count, u.last_at AS last_used_at
     FROM tenancy.signing_keys k
+    JOIN tenancy.issuers i ON i.issuer = k.issuer
     LEFT JOIN tenancy.key_uses(1) u
         ON u.subject = sha256(convert_to(k.issuer || E'\n' || k.kid || E'\n' || k.thumbprint, 'UTF8'));
 COMMENT ON VIEW tenancy.keys IS

@@ -29,6 +29,7 @@ BEGIN
     PERFORM tenancy.require_no_app_role(role); -- who can load a key can become any tenant of its issuer
     EXECUTE format('GRANT USAGE ON SCHEMA tenancy TO %I', role);
     EXECUTE format('GRANT EXECUTE ON FUNCTION tenancy.load_jwks(text, text, interval), '
+                   'tenancy.keep_keys(text, interval), '
                    'tenancy.key_sync_state(), tenancy.key_sync_lock() TO %I', role);
 END
 $$;

@@ -29,9 +29,9 @@ core::IssuerSet make_issuers(const core::Crypto &crypto) {
     return issuers;
 }
 
-std::string claims(const std::string &issuer, const std::string &rest) {
-    return R"({"iss":")" + issuer +
-           R"(","sub":"alice","aud":"agent","tenant":"acme","exp":1700000060)" + rest + "}";
+std::string claims(const std::string &issuer, const std::string &rest, long expiry = 1700000060) {
+    return R"({"iss":")" + issuer + R"(","sub":"alice","aud":"agent","tenant":"acme","exp":)" +
+           std::to_string(expiry) + rest + "}";
 }
 
 // Fills a token up to about 13 kB with members of many small values, the dearest to parse.
@@ -40,6 +40,14 @@ std::string padding() {
     for (int i = 0; i < 3200; ++i)
         pad += "1,";
     return pad + "1]";
+}
+
+// The dearest header that is still read: 4 kB once encoded.
+std::string many_members() {
+    std::string header = R"({"alg":"ES256","kid":"es")";
+    for (int i = 100; header.size() < 3050; ++i)
+        header += ",\"" + std::to_string(i) + "\":1";
+    return header + "}";
 }
 
 std::string signed_token(const std::string &payload, const char *kid = "es") {
@@ -86,11 +94,16 @@ int main() {
     report("a good token of 9 kB", signed_token(big));
     report("forged", with_bad_signature(good));
     report("forged, large", with_bad_signature(signed_token(big)));
-    report("expired, large",
-           signed_token(claims("https://a.example/", padding() + R"(,"nbf":1800000000)")));
+    report("expired", signed_token(claims("https://a.example/", "", 1)));
+    report("expired, large", signed_token(claims("https://a.example/", padding(), 1)));
     report("unknown issuer", signed_token(claims("https://b.example/", "")));
     report("unknown issuer, large", signed_token(claims("https://b.example/", padding())));
     report("unknown kid, large", signed_token(big, "other"));
+    report("no issuer, large", signed_token(R"({"sub":"alice")" + padding() + "}"));
+    report("issuer in escapes, large",
+           signed_token(R"({"\u0069ss":"https:\/\/b.example")" + padding() + "}"));
+    report("deep nesting, large", signed_token(std::string(9'000, '[')));
+    report("a header of many members", core::base64url_encode(many_members()) + ".e30.e30");
     report("13 kB of letters", std::string(13'000, 'a'));
     report("13 kB header", std::string(13'000, 'a') + ".e30.e30");
     const std::string header = core::base64url_encode(R"({"alg":"ES256","kid":"es"})");

@@ -133,6 +133,35 @@ claim('the other loader takes over when the active one is killed', async () => {
   assert.equal(await second.stop(), 0);
 });
 
+claim('keys that nobody can refresh end after two refreshes and the grace, and come back with the provider', async () => {
+  const outside = await OidcProvider.start({ algorithm: 'ES256', tenants: { 'app-two': 'two' } });
+  after(() => outside.stop());
+  await world.rows(
+    'SELECT tenancy.add_issuer($1, $2, $3, typ => $4)',
+    outside.url,
+    [RESOURCE],
+    TENANT_CLAIM,
+    'at+jwt',
+  );
+  await world.rows("SELECT tenancy.add_tenant('two', $1, 'two')", outside.url);
+  const program = await loader([issuerOf(outside.url)], { refresh_seconds: 1, stale_grace_seconds: 2 });
+  const token = await outside.token('app-two');
+  await until('the keys are loaded', async () => (await status(token)) === 200);
+  await sleep(5000);
+  assert.equal(await status(token), 200, 'refreshes keep them');
+  await outside.stop();
+  const stopped = Date.now();
+  await sleep(1500);
+  assert.equal(await status(token), 200, 'a missed refresh does no harm');
+  await until('they end', async () => (await status(token)) === 401);
+  const lasted = Date.now() - stopped;
+  assert.ok(lasted > 2000 && lasted < 6000, `${lasted} ms after the provider stopped`);
+  assert.deepEqual((await keysOf(outside.url)).map((key) => key.state), ['stale']);
+  await outside.listen();
+  await until('they come back', async () => (await status(token)) === 200);
+  assert.equal(await program.stop(), 0);
+});
+
 claim('garbage kids cause one fetch per cooldown, whatever comes', async () => {
   const key = await publicKey('real');
   const target = await stub((request, response, self) =>

@@ -2,6 +2,7 @@
 # unit.sh NAME: builds and runs one of the unit-test programs.
 #   unit unit-san valgrind vectors      of the core: plain, under the address and undefined-behaviour
 #                                       sanitizers, under valgrind, over published test vectors
+#   shm                                 of the caches of verified tokens, under the thread sanitizer
 #   server server-san server-tsan       of the server: plain, under those sanitizers, under the thread one
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -21,10 +22,11 @@ run_tests() {
             valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
                 build/unit/unit_tests --gtest_filter='-Allocation.*'
             ;;
+        shm) make_in test/shm run ;;
         server) make_in test/server run ;;
         server-san) make_in test/server run SAN=1 ;;
         server-tsan) make_in test/server run SAN=thread ;;
-        *) die "usage: unit.sh unit|unit-san|valgrind|vectors|server|server-san|server-tsan" ;;
+        *) die "usage: unit.sh unit|unit-san|valgrind|vectors|shm|server|server-san|server-tsan" ;;
     esac
 }
 

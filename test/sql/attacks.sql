@@ -60,7 +60,7 @@ GRANT TRUNCATE ON agent.messages TO regress_app;
 GRANT EXECUTE ON FUNCTION tenancy.add_issuer TO regress_app;
 SELECT tenancy.grant_app('regress_app');
 SELECT has_table_privilege('regress_app', 'agent.messages', 'TRUNCATE') AS truncates,
-       has_function_privilege('regress_app', 'tenancy.add_issuer(text, text[], text, text[], text, text[], int, int, int, boolean, boolean, boolean)', 'EXECUTE') AS adds_issuers;
+       has_function_privilege('regress_app', 'tenancy.add_issuer(text, text[], text, text[], text, text[], int, int, int, boolean, boolean, boolean, boolean)', 'EXECUTE') AS adds_issuers;
 -- and an application role is no maintenance role
 SELECT tenancy.grant_maintenance('regress_app');
 SET client_min_messages = warning;

@@ -39,6 +39,30 @@ SELECT algorithm, outcome FROM tenancy.load_jwks(:'iss', :'jwks') WHERE outcome 
 \c - regress_app
 SELECT tenancy.set_tenant_from_jwt(:'rs256');
 
+-- keys that nobody confirms any more verify nothing, remembered proofs neither, until somebody does
+SELECT tenancy.keep_keys(:'iss', NULL);
+\c - regress_keys
+SELECT tenancy.keep_keys(:'iss', '1 hour') BETWEEN now() + interval '59 min' AND now() + interval '61 min' AS in_an_hour;
+\c - regress_app
+SELECT tenancy.set_tenant_from_jwt(:'rs256');
+\c - regress_keys
+SELECT tenancy.keep_keys(:'iss', '0') <= clock_timestamp() AS now;
+SELECT tenancy.keep_keys('https://nobody.example', '1 hour');
+\c - regress_app
+SELECT tenancy.set_tenant_from_jwt(:'rs256');
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_alice');
+\c - :admin
+SELECT state, count(*) FROM tenancy.keys WHERE issuer = :'iss' AND state <> 'retired' GROUP BY 1;
+SELECT count >= 2 AS counted FROM tenancy.stat_tokens WHERE reason = 'key_not_valid_now';
+SELECT tenancy.add_issuer(:'iss', '{agents}', 'org_id') IS NOT NULL AS policy_again;
+SELECT tenancy.set_tenant_from_jwt(:'rs256');
+SELECT tenancy.keep_keys(:'iss', '2 seconds') > clock_timestamp() AS kept;
+SELECT tenancy.set_tenant_from_jwt(:'rs256');
+SELECT pg_sleep(2.1);
+SELECT tenancy.set_tenant_from_jwt(:'rs256');
+SELECT tenancy.keep_keys(:'iss', NULL);
+SELECT tenancy.set_tenant_from_jwt(:'rs256');
+
 -- one session at a time
 \c - regress_keys
 SELECT tenancy.key_sync_lock(), tenancy.key_sync_lock();

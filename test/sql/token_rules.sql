@@ -69,6 +69,28 @@ SELECT tenancy.set_tenant_from_jwt(:'token_acme_bob');
 SELECT count(*) FROM tenancy.load_jwks(:'iss', :'jwks') WHERE outcome = 'active';
 SELECT tenancy.set_tenant_from_jwt(:'token_acme_bob');
 
+-- one name in two Unicode forms is two names: bytes are compared, nothing is normalized
+SELECT tenancy.add_tenant('cafe', :'iss', E'caf\u00e9');
+\set nfc `:issuer_tool claims "$(printf '{"iss":"https://dev.issuer.example","aud":"agents","org_id":"caf\\u00e9","exp":%d}' $(($(date +%s) + 600)))"`
+\set nfd `:issuer_tool claims "$(printf '{"iss":"https://dev.issuer.example","aud":"agents","org_id":"cafe\\u0301","exp":%d}' $(($(date +%s) + 600)))"`
+SELECT tenancy.set_tenant_from_jwt(:'nfc');
+SELECT tenancy.set_tenant_from_jwt(:'nfd');
+DELETE FROM tenancy.tenant_claims WHERE tenant_id = 'cafe';
+DELETE FROM tenancy.tenants WHERE tenant_id = 'cafe';
+
+-- a SECURITY DEFINER function sees the caller's tenant, and cannot be used to become another
+CREATE FUNCTION regress_definer(token text) RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS
+    $$ BEGIN RETURN coalesce(tenancy.set_tenant_from_jwt(token), tenancy.current_tenant()); END $$;
+GRANT EXECUTE ON FUNCTION regress_definer(text) TO regress_app;
+\c - regress_app
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_alice');
+SELECT regress_definer(:'token_acme_bob');
+SELECT regress_definer(:'token_globex_carol');
+ROLLBACK;
+\c - :admin
+DROP FUNCTION regress_definer(text);
+
 -- old providers write nbf 0
 \set nbf `:issuer_tool claims "$(printf '{"iss":"https://dev.issuer.example","aud":"agents","org_id":"acme","sub":"s","nbf":0,"iat":0,"exp":%d}' $(($(date +%s) + 600)))"`
 SELECT tenancy.set_tenant_from_jwt(:'nbf');

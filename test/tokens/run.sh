@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# run.sh: what tokens meet around the verifier, in a cluster of its own: a hot standby and its promotion,
-# a crash, the shared cache under load, the server log at its most talkative.
+# run.sh [floods SECONDS]: what tokens meet around the verifier, in a cluster of its own: floods, a hot
+# standby and its promotion, a crash, the shared cache under load, the server log at its most talkative.
+# With an argument the floods alone, SECONDS of each kind.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/../../scripts/lib.sh"
@@ -14,6 +15,8 @@ source "$ROOT/test/tokens/standby.sh"
 source "$ROOT/test/tokens/silence.sh"
 # shellcheck source=test/tokens/cache.sh
 source "$ROOT/test/tokens/cache.sh"
+# shellcheck source=test/tokens/floods.sh
+source "$ROOT/test/tokens/floods.sh"
 
 ISSUER=https://dev.issuer.example
 ISSUER_TOOL=$ROOT/test/tools/issuer.sh
@@ -41,20 +44,23 @@ prepare() {
 }
 
 main() {
-    if [[ ${1:-} != --inside-cluster ]]; then
+    if [[ -z ${CLUSTER_DATA:-} ]]; then
         CLUSTER_PRELOAD='pg_tenancy, pg_stat_statements, auto_explain' \
             CLUSTER_CONF="tenancy.token_cache_size = 8
 pg_stat_statements.track = all
-pg_stat_statements.track_utility = off" exec "$ROOT/scripts/with-cluster.sh" "$0" --inside-cluster
+pg_stat_statements.track_utility = off" exec "$ROOT/scripts/with-cluster.sh" "$0" "$@"
     fi
     DIR=$(mktemp -d "${TMPDIR:-/tmp}/pg_tenancy-tokens.XXXXXX")
     TENANCY_TEST_KEYS=$DIR/keys
     export TENANCY_TEST_KEYS
     trap 'standby_stop; rm -rf "$DIR"' EXIT
     prepare
-    cache_claims
-    silence_claims
-    standby_claims
+    flood_claims "${2:-0.3}"
+    if [[ ${1:-} != floods ]]; then
+        cache_claims
+        silence_claims
+        standby_claims
+    fi
     summary tokens
 }
 

@@ -54,9 +54,29 @@ TEST(ClaimedIssuer, is_found_in_every_spelling) {
         ASSERT_TRUE(issuer) << json;
         EXPECT_EQ(*issuer, "i") << json;
     }
+    EXPECT_EQ(*claimed_issuer(R"({"iss":"https:\/\/i\u0041"})"), "https://iA");
     EXPECT_EQ(claimed_issuer(R"({"sub":"i"})").error(), Code::issuer_missing);
     EXPECT_EQ(claimed_issuer(R"({"iss":1})").error(), Code::issuer_malformed);
     EXPECT_EQ(claimed_issuer("x").error(), Code::json_malformed);
+}
+
+// Nothing a flood may send is parsed whole for the sake of its issuer.
+TEST(ClaimedIssuer, is_found_in_large_claims_without_a_parse) {
+    const auto large = [](const std::string &members) {
+        std::string json = R"({"pad":[1)";
+        for (int i = 0; i < 3000; ++i)
+            json += ",1";
+        return json + "]" + members + "}";
+    };
+    EXPECT_EQ(*claimed_issuer(large(R"(,"iss":"i")")), "i");
+    EXPECT_EQ(*claimed_issuer(large(R"(,"\u0069ss":"https:\/\/i")")), "https://i");
+    EXPECT_EQ(claimed_issuer(large("")).error(), Code::issuer_missing);
+    EXPECT_EQ(claimed_issuer(large(R"(,"iss":1)")).error(), Code::issuer_missing);
+    EXPECT_EQ(claimed_issuer(std::string(9000, '[')).error(), Code::issuer_missing);
+    std::string escapes; // a name of nothing but escapes, longer than any that is trusted
+    for (int i = 0; i < 600; ++i)
+        escapes += "\\u0069";
+    EXPECT_EQ(claimed_issuer(R"({"iss":")" + escapes + R"("})").error(), Code::issuer_missing);
 }
 
 } // namespace

@@ -178,5 +178,17 @@ TEST_F(TokenClaims, never_takes_another_element_of_an_array) {
     EXPECT_EQ(tenant_in("orgs", R"(["x","acme"])"), "tenant_claim_missing");
 }
 
+TEST_F(TokenClaims, demands_a_jti_of_tokens_that_count_once) {
+    core::IssuerPolicy once = policy();
+    once.one_time = true;
+    Json nameless = claims();
+    nameless.erase("jti");
+    EXPECT_EQ(verdict_on_claims(nameless), Code::ok);
+    apply(once);
+    EXPECT_EQ(verdict_on_claims(nameless), Code::token_id_missing);
+    EXPECT_EQ(verdict_on_claims(claims()), Code::ok);
+    EXPECT_EQ(verify(token(claims()))->token_expires_us, (kNow + 60) * kSecond);
+}
+
 } // namespace
 } // namespace tenancy::test

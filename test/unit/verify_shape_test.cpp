@@ -209,6 +209,33 @@ TEST_F(TokenShape, bounds_the_number_of_values) {
         many += "1,";
     many += "1]";
     EXPECT_EQ(verdict_with("many", many), Code::json_too_many_values);
+    Json header = World::header();
+    for (int i = 0; i < 60; ++i)
+        header["x" + std::to_string(i)] = 1;
+    EXPECT_EQ(verdict_on_header(header), Code::ok);
+    for (int i = 60; i < 64; ++i)
+        header["x" + std::to_string(i)] = 1;
+    EXPECT_EQ(verdict_on_header(header), Code::json_too_many_values);
+}
+
+// The quick looks at large claims refuse nothing that a parse would accept.
+TEST_F(TokenShape, reads_large_claims_as_it_reads_small_ones) {
+    const std::string pad = R"({"pad":")" + std::string(2000, 'x') + R"(",)";
+    const auto large = [&](std::string_view expiry, std::string_view issuer) {
+        return verdict_on_payload(pad + R"("sub":"alice","aud":"agent","tenant":"acme","exp":)" +
+                                  std::string(expiry) + R"(,"iss":)" + std::string(issuer) + "}");
+    };
+    constexpr std::string_view kIssuer = R"("https://a.example/")";
+    EXPECT_EQ(large("1700000060", kIssuer), Code::ok);
+    EXPECT_EQ(large("1700000060", R"("https:\/\/\u0061.example/")"), Code::ok);
+    EXPECT_EQ(large("17000000600e-1", kIssuer), Code::ok);
+    EXPECT_EQ(large("1700000000", kIssuer), Code::token_expired);
+    EXPECT_EQ(large("1", kIssuer), Code::token_expired);
+    EXPECT_EQ(large("1.5", kIssuer), Code::token_expired);
+    EXPECT_EQ(large("0", kIssuer), Code::expiry_malformed);
+    EXPECT_EQ(large("-1", kIssuer), Code::expiry_malformed);
+    EXPECT_EQ(large("1700000060", R"("https:\/\/b.example\/")"), Code::signature_invalid);
+    EXPECT_EQ(large("1700000060", "1"), Code::issuer_missing);
 }
 
 } // namespace

@@ -52,9 +52,15 @@ export class OidcProvider {
     const port = await freePort();
     self.url = `http://127.0.0.1:${port}`;
     await self.rotate();
-    self.server = http.createServer((request, response) => self.answer(request, response));
-    await new Promise((resolve) => self.server.listen(port, '127.0.0.1', resolve));
+    self.port = port;
+    await self.listen();
     return self;
+  }
+
+  /** Serves, at first and after stop(). */
+  listen() {
+    this.server = http.createServer((request, response) => this.answer(request, response));
+    return new Promise((resolve) => this.server.listen(this.port, '127.0.0.1', resolve));
   }
 
   /** From now on signs with a new key and publishes it: beside the last one, or alone. */
