@@ -2,6 +2,8 @@
 
 #include "pg/lost_protection.hpp"
 
+#include <tuple>
+
 #include "pg/app_role.hpp"
 #include "pg/floor.hpp"
 #include "pg/guard_registry.hpp"
@@ -78,13 +80,10 @@ bool is_intact(Oid relid, bool raise) {
     return table->standing == Standing::intact;
 }
 
-bool last_of(bool raise) {
-    return raise;
-}
-
-template <class Permissions>
-bool last_of(Permissions /*permissions*/, bool raise) {
-    return raise;
+// The last parameter of the hook: whether to raise an error.
+template <class... Rest>
+bool last_of(Rest... rest) {
+    return std::get<sizeof...(rest) - 1>(std::tuple(rest...));
 }
 
 bool are_intact(List *range_table, bool raise) {

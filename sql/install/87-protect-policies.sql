@@ -58,21 +58,23 @@ $$;
 COMMENT ON FUNCTION tenancy.protect_policy_steps(regclass, name) IS 'Internal: row security and policies of one table or partition';
 REVOKE ALL ON FUNCTION tenancy.protect_policy_steps(regclass, name) FROM PUBLIC;
 
--- TRUNCATE ignores row security, a foreign key made by REFERENCES probes ids, and a TRIGGER runs code in
--- the statements of others: no application role may have them, by itself, by a role it is in, or as PUBLIC.
+-- TRUNCATE ignores row security, a foreign key made by REFERENCES probes ids, a TRIGGER runs code in the
+-- statements of others, and MAINTAIN (version 17) locks them out: no application role may have them, by
+-- itself, by a role it is in, or as PUBLIC.
 CREATE FUNCTION tenancy.protect_privilege_steps(relation regclass) RETURNS SETOF tenancy.protect_step
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT 6, relation, true, 'revoke', format('REVOKE TRUNCATE, REFERENCES, TRIGGER ON TABLE %s FROM %s', relation, g.grantee),
+    SELECT 6, relation, true, 'revoke', format('REVOKE TRUNCATE, REFERENCES, TRIGGER%s ON TABLE %s FROM %s', CASE WHEN g.maintains THEN ', MAINTAIN' END, relation, g.grantee),
         NULL::text, CASE WHEN g.on_table IS NOT NULL THEN ARRAY[format('GRANT %s ON TABLE %s TO %s', g.on_table, relation, g.grantee)] END
     FROM (
         SELECT CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END AS grantee,
-            string_agg(x.privilege_type, ', ' ORDER BY x.privilege_type) FILTER (WHERE x.whole) AS on_table
+            string_agg(x.privilege_type, ', ' ORDER BY x.privilege_type) FILTER (WHERE x.whole) AS on_table,
+            bool_or(x.privilege_type = 'MAINTAIN') AS maintains
         FROM pg_class c, LATERAL (
             SELECT a.grantee, a.privilege_type, true AS whole FROM aclexplode(c.relacl) a
             UNION ALL
             SELECT a.grantee, a.privilege_type, false FROM pg_attribute t, LATERAL aclexplode(t.attacl) a WHERE t.attrelid = c.oid) x
-        WHERE c.oid = relation AND x.privilege_type IN ('TRUNCATE', 'REFERENCES', 'TRIGGER') AND x.grantee <> c.relowner
+        WHERE c.oid = relation AND x.privilege_type IN ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN') AND x.grantee <> c.relowner
           AND (x.grantee = 0 OR EXISTS (SELECT FROM tenancy.app_roles p JOIN pg_roles r ON r.rolname = p.role_name
                                         WHERE pg_has_role(r.oid, x.grantee, 'MEMBER')))
         GROUP BY x.grantee) g

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# other-postgres.sh MAJOR: the extension on another version of PostgreSQL, in a root file system of the
+# Debian release that has it. 17: builds everything and runs the SQL suites. 18: compiles the extension
+# (Debian has it in its development release only). Takes minutes, the network and root. ROOTS= names a
+# directory for the root file system.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "$0")/../../scripts/lib.sh"
+# shellcheck source=test/run/suite.sh
+source "$ROOT/test/run/suite.sh"
+# shellcheck source=test/run/root.sh
+source "$ROOT/test/run/root.sh"
+
+ROOTS=${ROOTS:-$ROOT/build/roots}
+MAJOR=${1:-}
+OTHER=$ROOTS/postgres-$MAJOR
+LIBRARIES=(libpq-dev libssl-dev nlohmann-json3-dev libcpp-httplib-dev libyaml-cpp-dev libspdlog-dev libhiredis-dev)
+
+inside() { in_root "$OTHER" env -C /src PG_MAJOR="$MAJOR" LC_ALL=C.UTF-8 WERROR=-Werror "$@"; }
+
+builds() { inside make -j2 "$@" >"$ROOTS/build-$MAJOR.log" 2>&1 || { grep -m 20 'error' "$ROOTS/build-$MAJOR.log" && return 1; }; }
+
+run_suite() { # run_suite NAME: one pg_regress driver; the differences are shown
+    inside test/run/pg-regress.sh "$1" >"$ROOTS/$1-$MAJOR.log" 2>&1 || { tail -n 150 "$ROOTS/$1-$MAJOR.log" && return 1; }
+    grep -E "^$1: [0-9]+ passed" "$ROOTS/$1-$MAJOR.log" >&3
+}
+
+main() {
+    local suite packages=(g++ make pkg-config)
+    exec 3>&1
+    case $MAJOR in
+    17) suite=trixie packages+=(postgresql-17 openssl curl jq) ;;
+    18) suite=sid ;;
+    *) die "usage: other-postgres.sh 17|18" ;;
+    esac
+    rm -rf "$OTHER"
+    make_root "$OTHER" "$suite" "${packages[@]}" "postgresql-server-dev-$MAJOR" "${LIBRARIES[@]}"
+    copy_sources "$OTHER/src"
+    try "the extension compiles without a warning" builds all
+    if [[ $MAJOR == 17 ]]; then
+        try "tenancyd compiles without a warning" builds server
+        try "the extension is installed" inside make install
+        try "the regression tests pass" run_suite regress
+        try "the isolation tests pass" run_suite isolation
+    fi
+    rm -rf "$OTHER"
+    summary "postgres-$MAJOR"
+}
+
+main
