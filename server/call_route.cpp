@@ -48,13 +48,13 @@ ask_shared_limit(Services &services, const RequestContext &context, std::string_
 } // namespace
 
 Called call_route(Services &services, const RequestContext &context, std::string_view route,
-                  const std::string &body) {
+                  const std::string &body, std::optional<std::string_view> content) {
     auto asked = ask_shared_limit(services, context, route, body);
     if (auto *error = std::get_if<db::Error>(&asked))
         return {std::move(*error), {}};
     auto &decision = std::get<std::optional<rate::Decision>>(asked);
     Called called{services.database.call(route, context.token, body,
-                                         request_facts(services, context, decision)),
+                                         request_facts(services, context, decision), content),
                   {}};
     if (decision)
         called.taken = std::move(decision->taken);

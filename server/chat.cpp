@@ -11,26 +11,6 @@ namespace {
 
 using llm::ordered_json;
 
-// Holds a place among the running turns until a Turn takes it over.
-class Place {
-public:
-    explicit Place(Slots &slots) : slots_(slots), taken_(slots.take()) {}
-    ~Place() {
-        if (taken_)
-            slots_.give_back();
-    }
-    Place(const Place &) = delete;
-    Place &operator=(const Place &) = delete;
-    Place(Place &&) = delete;
-    Place &operator=(Place &&) = delete;
-    bool is_taken() const { return taken_; }
-    void hand_over() { taken_ = false; }
-
-private:
-    Slots &slots_;
-    bool taken_;
-};
-
 std::string text_member(const ordered_json &object, const char *name) {
     const auto found = object.find(name);
     return found != object.end() && found->is_string() ? found->get<std::string>() : "";

@@ -239,6 +239,27 @@ void read_store_block(Section section, const std::vector<std::string> &more) {
     section.finish();
 }
 
+// What a form needs around its file: the other fields, names and boundaries.
+constexpr std::size_t kFormBytes = 65536;
+
+void read_files(Section section, FilesConfig &files, LimitsConfig &limits) {
+    take(section.flag("enabled"), files.enabled);
+    take(section.number("max_file_size_bytes", 1, 268435456), files.max_file_size_bytes);
+    take(section.number("max_uploads", 1, 64), limits.max_uploads);
+    files.allowed_mime_types = section.texts("allowed_mime_types");
+    section.without_effect({"backend", "max_injection_tokens", "bytes_dir", "bytes_backend",
+                            "sqlite_path", "max_age_hours", "scanner", "parser", "chunking"});
+    section.finish();
+    for (const std::string &type : files.allowed_mime_types)
+        if (type.find('/') == std::string::npos ||
+            type.find_first_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ; ") != std::string::npos)
+            section.error("allowed_mime_types", "has \"" + type +
+                                                    "\". Use the form type/subtype in lower case "
+                                                    "without parameters.");
+    if (files.enabled)
+        limits.max_upload_bytes = files.max_file_size_bytes + kFormBytes;
+}
+
 void check_descriptors(Section &server, const Config &config) {
     // The HTTP library waits with select(): a descriptor of 1024 or more would corrupt memory, so
     // the process never opens that many (see serve.cpp) and the limits must fit below.
@@ -265,10 +286,11 @@ void read_server(Section section, Config &config, const Environment &environment
     read_store_block(section.section("traces"),
                      {"sampling_rate", "fidelity", "exporter", "otel_endpoint", "service_name"});
     read_store_block(section.section("feedback"), {});
+    read_files(section.section("files"), config.files, config.limits);
     read_tenancy(section.section("tenancy"), config.tenancy);
     read_key_sync(section.section("key_sync"), config.key_sync, environment);
     section.not_enforced("permissions", "tenancyd runs no tools: keep the rules where they run.");
-    section.without_effect({"files", "compaction", "state_recovery", "event_sources", "event_sink",
+    section.without_effect({"compaction", "state_recovery", "event_sources", "event_sink",
                             "graph", "work_items"});
     section.finish();
     check_descriptors(section, config);

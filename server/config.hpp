@@ -57,12 +57,21 @@ struct LimitsConfig {
     std::size_t queue = 128;
     std::size_t max_turns = 80; // chat turns at once; the other threads stay free for reads
     std::size_t max_body_bytes = 4194304;
+    std::size_t max_upload_bytes = 0; // of the upload route, from server.files; 0: as all others
+    std::size_t max_uploads = 8;      // at once, likewise
     std::size_t max_header_bytes = 65536;
     std::chrono::seconds request_timeout{30};
     std::chrono::seconds write_timeout{30};
     std::chrono::seconds keep_alive_timeout{15};
     std::chrono::seconds shutdown_timeout{10};
     bool operator==(const LimitsConfig &) const = default;
+};
+
+/// Files; the database's quota decides as well, and the tighter of both counts.
+struct FilesConfig {
+    bool enabled = false;
+    std::size_t max_file_size_bytes = 52428800;
+    std::vector<std::string> allowed_mime_types; // empty: any
 };
 
 /// The rate limit on top of the database's own: shared by several primaries when it is in a Valkey.
@@ -199,6 +208,7 @@ struct Config {
     int port = 8080;
     StorageConfig storage;
     LimitsConfig limits;
+    FilesConfig files;
     SharedLimitConfig shared_limit;
     MetricsConfig metrics;
     AlertsConfig alerts;

@@ -26,15 +26,19 @@ Response answer_agent_info(Services &services, RequestContext &context);
 /// POST /v1/chat/completions, at once or as a stream.
 Response answer_chat(Services &services, RequestContext &context, const Request &request);
 
+/// POST /v1/files: the `file` and `session_id` of a multipart/form-data body, in one round trip.
+Response answer_upload(Services &services, RequestContext &context, const Request &request);
+
 /// The answer of agent.call, and what its request took from the shared limit.
 struct Called {
     std::variant<db::Answer, db::Error> outcome;
     rate::Taken taken; // empty when there is no such limit, or the request does not count
 };
 
-/// agent.call, after the shared limit was asked when there is one. `body` is JSON text.
+/// agent.call, after the shared limit was asked when there is one. `body` is JSON text, `content`
+/// the bytes of an upload.
 Called call_route(Services &services, const RequestContext &context, std::string_view route,
-                  const std::string &body);
+                  const std::string &body, std::optional<std::string_view> content = {});
 
 /// Which limit a SQL route's refusal names: requests, tokens, concurrency, budget, held, unpriced,
 /// or empty for anything else. Static text, fit for a label.

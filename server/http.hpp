@@ -41,6 +41,7 @@ enum class Intake {
     uri_too_long,      // request line over the limit
     unsupported_media, // a body that is not plain JSON
     timed_out,         // not received within the time limit
+    too_many_uploads,  // as many large bodies as memory is meant for are on their way already
 };
 
 struct Request {

@@ -6,6 +6,9 @@
 #include <httplib.h>
 
 #include "acceptor.hpp"
+#include "multipart.hpp"
+#include "routes.hpp"
+#include "slots.hpp"
 #include "socket.hpp"
 
 namespace tenancy::server {
@@ -49,9 +52,11 @@ private:
 // One request and its answer, while the library works on it.
 struct Exchange {
     Request request;
-    bool has_head = false;    // request line and headers arrived
-    bool is_answered = false; // the handler has been called
-    bool must_close = false;  // input may be left over that must not be read as a request
+    bool has_head = false;            // request line and headers arrived
+    bool is_answered = false;         // the handler has been called
+    bool must_close = false;          // input may be left over that must not be read as a request
+    bool is_upload = false;           // by its route: a form with a file, under a limit of its own
+    std::optional<Place> upload_slot; // until the answer is out
     std::function<void(std::size_t)> on_sent;
     Socket *socket = nullptr;
 };
@@ -81,7 +86,7 @@ bool is_field_name(std::string_view name) {
 
 // What the headers alone say against reading the body (RFC 9112, section 6: ambiguous lengths are
 // how one request is smuggled inside another).
-Intake judge_head(const Headers &headers, std::size_t max_body) {
+Intake judge_head(const Headers &headers, std::size_t max_body, bool may_be_form) {
     for (const Header &field : headers.all())
         if (!is_field_name(field.name))
             return Intake::malformed;
@@ -99,7 +104,8 @@ Intake judge_head(const Headers &headers, std::size_t max_body) {
     const auto type = headers.find("Content-Type");
     const auto coding = headers.find("Content-Encoding");
     if ((bytes > 0 || transfer) &&
-        ((type && !is_json_type(*type)) || (coding && !equals_ignoring_case(*coding, "identity"))))
+        ((type && !is_json_type(*type) && !(may_be_form && is_form_type(*type))) ||
+         (coding && !equals_ignoring_case(*coding, "identity"))))
         return Intake::unsupported_media;
     return Intake::complete;
 }
@@ -135,12 +141,12 @@ void hide_from_library(httplib::Request &request) {
 class HttpServer::Impl : private httplib::Server {
 public:
     Impl(const LimitsConfig &limits, server::Handler handler, std::function<void()> on_shed)
-        : limits_(limits), handler_(std::move(handler)),
+        : limits_(limits), handler_(std::move(handler)), uploads_(limits.max_uploads),
           acceptor_(
               limits.threads, limits.queue, [this](int descriptor) { serve(descriptor); },
               std::move(on_shed)) {
         svr_sock_ = 0; // any value but "closed": the library cuts streams of a closed server
-        set_payload_max_length(limits.max_body_bytes);
+        set_payload_max_length(std::max(limits.max_body_bytes, limits.max_upload_bytes));
         set_pre_routing_handler([this](const httplib::Request &, httplib::Response &response) {
             return answer_before_body(response);
         });
@@ -231,9 +237,13 @@ private:
         exchange.has_head = true;
         take_head(request, exchange.request);
         hide_from_library(request);
-        exchange.request.intake = judge_head(exchange.request.headers, limits_.max_body_bytes);
+        const Match match = match_route(exchange.request.method, exchange.request.path);
+        exchange.is_upload = match.route != nullptr && match.route->kind == Kind::upload;
+        const std::size_t max_body = max_body_of(exchange);
+        exchange.request.intake =
+            judge_head(exchange.request.headers, max_body, exchange.is_upload);
         // Chunk headers take room on the wire too; the body itself is measured when it is here.
-        exchange.socket->allow(2 * limits_.max_body_bytes + limits_.max_header_bytes,
+        exchange.socket->allow(2 * max_body + limits_.max_header_bytes,
                                Socket::Clock::now() + limits_.request_timeout);
         const Headers &headers = exchange.request.headers;
         const bool announces_body = headers.find("Transfer-Encoding") ||
@@ -244,8 +254,16 @@ private:
             exchange.must_close = true; // likewise
     }
 
+    std::size_t max_body_of(const Exchange &exchange) const {
+        return exchange.is_upload ? std::max(limits_.max_body_bytes, limits_.max_upload_bytes)
+                                  : limits_.max_body_bytes;
+    }
+
     HandlerResponse answer_before_body(httplib::Response &response) {
         Exchange &exchange = *current();
+        if (exchange.is_upload && exchange.request.intake == Intake::complete &&
+            !exchange.upload_slot.emplace(uploads_).is_taken())
+            exchange.request.intake = Intake::too_many_uploads;
         if (exchange.request.intake == Intake::complete)
             return HandlerResponse::Unhandled;
         exchange.must_close = true;
@@ -260,7 +278,7 @@ private:
         if (!exchange.has_head || response.status != 404) {
             exchange.must_close = true;
             exchange.request.intake = intake_of(exchange, response.status);
-        } else if (request.body.size() > limits_.max_body_bytes) {
+        } else if (request.body.size() > max_body_of(exchange)) {
             exchange.request.intake = Intake::too_large;
         } else {
             exchange.request.body = request.body;
@@ -330,6 +348,7 @@ private:
     const LimitsConfig limits_;
     const server::Handler handler_;
     std::atomic<bool> is_cutting_{false};
+    Slots uploads_;
     Acceptor acceptor_; // last: its threads end before what they use
 };
 

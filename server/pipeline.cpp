@@ -31,6 +31,8 @@ Response dispatch(Services &services, RequestContext &context, const Match &matc
     switch (match.route->kind) {
     case Kind::sql:
         return answer_sql_route(services, context, match, request);
+    case Kind::upload:
+        return answer_upload(services, context, request);
     case Kind::chat:
         return answer_chat(services, context, request);
     case Kind::agent_info:

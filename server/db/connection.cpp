@@ -89,7 +89,8 @@ struct Connection::Impl {
     Result next_result(Clock::time_point deadline);
     void cancel() const;
     Outcome prepare(Statement statement);
-    Outcome execute(Statement statement, const std::vector<std::string> &parameters);
+    Outcome execute(Statement statement, const std::vector<std::string> &parameters,
+                    std::optional<std::string_view> bytes);
     Outcome lost();
     bool take_notifications() const;
 };
@@ -172,21 +173,29 @@ Outcome Connection::Impl::prepare(Statement statement) {
     return outcome;
 }
 
-Outcome Connection::Impl::execute(Statement statement, const std::vector<std::string> &parameters) {
+Outcome Connection::Impl::execute(Statement statement, const std::vector<std::string> &parameters,
+                                  std::optional<std::string_view> bytes) {
     std::vector<const char *> values;
-    values.reserve(parameters.size());
+    values.reserve(parameters.size() + 1);
     for (const std::string &parameter : parameters)
         values.push_back(parameter.c_str());
+    std::vector<int> lengths(values.size()); // counts for bytes only, as the formats say
+    std::vector<int> formats(values.size());
+    if (bytes) {
+        values.push_back(bytes->empty() ? "" : bytes->data()); // null would be SQL's NULL
+        lengths.push_back(static_cast<int>(bytes->size()));
+        formats.push_back(1);
+    }
     const StatementText &text = statement_text(statement);
     const int count = static_cast<int>(values.size());
     if (!settings.prepare_statements)
         return finish(PQsendQueryParams(connection.get(), text.sql, count, nullptr, values.data(),
-                                        nullptr, nullptr, 0) == 1);
+                                        lengths.data(), formats.data(), 0) == 1);
     if (!prepared.at(static_cast<std::size_t>(statement)))
         if (Outcome outcome = prepare(statement); std::holds_alternative<Error>(outcome))
             return outcome;
-    return finish(PQsendQueryPrepared(connection.get(), text.name, count, values.data(), nullptr,
-                                      nullptr, 0) == 1);
+    return finish(PQsendQueryPrepared(connection.get(), text.name, count, values.data(),
+                                      lengths.data(), formats.data(), 0) == 1);
 }
 
 Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -220,11 +229,12 @@ std::unique_ptr<Connection> Connection::open(const ConnectionSettings &settings)
     return std::unique_ptr<Connection>(new Connection(std::move(impl)));
 }
 
-Outcome Connection::run(Statement statement, const std::vector<std::string> &parameters) {
-    Outcome outcome = impl_->execute(statement, parameters);
+Outcome Connection::run(Statement statement, const std::vector<std::string> &parameters,
+                        std::optional<std::string_view> bytes) {
+    Outcome outcome = impl_->execute(statement, parameters, bytes);
     const auto *error = std::get_if<Error>(&outcome);
     if (error != nullptr && is_stale_plan(*error) && recycle())
-        return impl_->execute(statement, parameters);
+        return impl_->execute(statement, parameters, bytes);
     return outcome;
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -48,8 +49,9 @@ public:
     Connection(Connection &&) = delete;
     Connection &operator=(Connection &&) = delete;
 
-    /// Runs one statement with bound text parameters.
-    Outcome run(Statement statement, const std::vector<std::string> &parameters);
+    /// Runs one statement with bound text parameters and, after them, one of bytes when given.
+    Outcome run(Statement statement, const std::vector<std::string> &parameters,
+                std::optional<std::string_view> bytes = {});
 
     /// What came on this connection, which listens, within `patience`: a notification, nothing, or
     /// its end.

@@ -44,16 +44,19 @@ Database::Database(const StorageConfig &storage)
           return Connection::open(settings);
       }) {}
 
-Outcome Database::run(Statement statement, const std::vector<std::string> &parameters) {
+Outcome Database::run(Statement statement, const std::vector<std::string> &parameters,
+                      std::optional<std::string_view> bytes) {
     const auto lease = pool_.acquire(acquire_timeout_);
     if (!lease)
         return Error{};
-    return lease->run(statement, parameters);
+    return lease->run(statement, parameters, bytes);
 }
 
 std::variant<Answer, Error> Database::call(std::string_view route, std::string_view token,
-                                           const std::string &body, const std::string &request) {
-    return to_answer(run(Statement::call, {std::string(route), std::string(token), body, request}));
+                                           const std::string &body, const std::string &request,
+                                           std::optional<std::string_view> content) {
+    return to_answer(run(content ? Statement::upload : Statement::call,
+                         {std::string(route), std::string(token), body, request}, content));
 }
 
 std::variant<std::string, Error>

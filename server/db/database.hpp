@@ -37,9 +37,11 @@ class Database {
 public:
     explicit Database(const StorageConfig &storage);
 
-    /// agent.call: everything but the end of a turn. `body` and `request` are JSON texts.
+    /// agent.call: everything but the end of a turn. `body` and `request` are JSON texts, `content`
+    /// the bytes of an upload.
     std::variant<Answer, Error> call(std::string_view route, std::string_view token,
-                                     const std::string &body, const std::string &request);
+                                     const std::string &body, const std::string &request,
+                                     std::optional<std::string_view> content = {});
 
     /// agent.shared_rate: what a call of this route must take from a limiter outside of the
     /// database first, as JSON text; empty for nothing.
@@ -64,7 +66,8 @@ public:
     std::size_t pool_size() const { return pool_.size(); }
 
 private:
-    Outcome run(Statement statement, const std::vector<std::string> &parameters);
+    Outcome run(Statement statement, const std::vector<std::string> &parameters,
+                std::optional<std::string_view> bytes = {});
 
     std::chrono::milliseconds acquire_timeout_;
     Pool<Connection> pool_;

@@ -9,6 +9,7 @@ namespace tenancy::server::db {
 
 enum class Statement : std::size_t {
     call,
+    upload,
     end_turn,
     sign_in,
     ready,
@@ -33,10 +34,13 @@ struct StatementText {
     const char *sql;
 };
 
-inline constexpr std::array<StatementText, 18> kStatements = {{
+inline constexpr std::array<StatementText, 19> kStatements = {{
     {"tenancyd_call", "SELECT status, headers, body, tenant_id, subject, counted"
                       " FROM agent.call($1::pg_catalog.text, $2::pg_catalog.text, "
                       "$3::pg_catalog.jsonb, $4::pg_catalog.jsonb)"},
+    {"tenancyd_upload", "SELECT status, headers, body, tenant_id, subject, counted"
+                        " FROM agent.call($1::pg_catalog.text, $2::pg_catalog.text, "
+                        "$3::pg_catalog.jsonb, $4::pg_catalog.jsonb, $5::pg_catalog.bytea)"},
     {"tenancyd_end_turn",
      "SELECT status, headers, body FROM agent.end_turn($1::pg_catalog.text, $2::pg_catalog.jsonb)"},
     // The subject is read after the sign-in: the sub-query is evaluated first.

@@ -65,6 +65,38 @@ CREATE POLICY tenant_wall ON agent.audit_log AS RESTRICTIVE FOR ALL
 COMMENT ON POLICY tenant_rows ON agent.audit_log IS 'Everything that tenant_wall leaves';
 COMMENT ON POLICY tenant_wall ON agent.audit_log IS 'Only rows of the verified tenant';
 
+ALTER TABLE agent.files ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_rows ON agent.files USING (true) WITH CHECK (true);
+CREATE POLICY tenant_wall ON agent.files AS RESTRICTIVE FOR ALL
+    USING (tenant_id = (SELECT tenancy.current_tenant()))
+    WITH CHECK (tenant_id = (SELECT tenancy.current_tenant()));
+COMMENT ON POLICY tenant_rows ON agent.files IS 'Everything that tenant_wall leaves';
+COMMENT ON POLICY tenant_wall ON agent.files IS 'Only rows of the verified tenant';
+
+ALTER TABLE agent.file_contents ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_rows ON agent.file_contents USING (true) WITH CHECK (true);
+CREATE POLICY tenant_wall ON agent.file_contents AS RESTRICTIVE FOR ALL
+    USING (tenant_id = (SELECT tenancy.current_tenant()))
+    WITH CHECK (tenant_id = (SELECT tenancy.current_tenant()));
+COMMENT ON POLICY tenant_rows ON agent.file_contents IS 'Everything that tenant_wall leaves';
+COMMENT ON POLICY tenant_wall ON agent.file_contents IS 'Only rows of the verified tenant';
+
+ALTER TABLE agent.file_usage ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_rows ON agent.file_usage USING (true) WITH CHECK (true);
+CREATE POLICY tenant_wall ON agent.file_usage AS RESTRICTIVE FOR ALL
+    USING (tenant_id = (SELECT tenancy.current_tenant()))
+    WITH CHECK (tenant_id = (SELECT tenancy.current_tenant()));
+COMMENT ON POLICY tenant_rows ON agent.file_usage IS 'Everything that tenant_wall leaves';
+COMMENT ON POLICY tenant_wall ON agent.file_usage IS 'Only rows of the verified tenant';
+
+ALTER TABLE agent.work_items ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_rows ON agent.work_items USING (true) WITH CHECK (true);
+CREATE POLICY tenant_wall ON agent.work_items AS RESTRICTIVE FOR ALL
+    USING (tenant_id = (SELECT tenancy.current_tenant()))
+    WITH CHECK (tenant_id = (SELECT tenancy.current_tenant()));
+COMMENT ON POLICY tenant_rows ON agent.work_items IS 'Everything that tenant_wall leaves';
+COMMENT ON POLICY tenant_wall ON agent.work_items IS 'Only rows of the verified tenant';
+
 -- Text that the application role brings must be restorable from a dump, see tenancy.is_text().
 ALTER TABLE agent.feedback ADD CHECK (tenancy.is_text(pg_catalog.concat(
     trace_id, comment, correction, model_id, agent_type)));
@@ -79,3 +111,6 @@ ALTER TABLE agent.traces ADD CHECK (tenancy.is_text(pg_catalog.concat(trace_id, 
 ALTER TABLE agent.spans ADD CHECK (tenancy.is_text(pg_catalog.concat(
     span_id, parent_span_id, name, attributes::text, events::text)));
 ALTER TABLE agent.usage ADD CHECK (tenancy.is_text(pg_catalog.concat(model, admitted_model, price_id)));
+ALTER TABLE agent.files ADD CHECK (tenancy.is_text(pg_catalog.concat(filename, mime_type, parse_error)));
+ALTER TABLE agent.work_items ADD CHECK (tenancy.is_text(pg_catalog.concat(title, description, parent_id,
+    required_capabilities::text, depends_on::text, acceptance_criteria::text, handoff_note::text, result::text)));

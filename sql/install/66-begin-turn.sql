@@ -73,7 +73,7 @@ BEGIN
           "top_logprobs": {"type": "integer"}, "n": {"type": "integer", "min": 1, "max": 128},
           "max_tokens": {"type": "integer", "min": 1, "max": 10000000},
           "max_completion_tokens": {"type": "integer", "min": 1, "max": 10000000},
-          "clamp_to_budget": {"type": "boolean"}, "parallel_tool_calls": {"type": "boolean"},
+          "clamp_to_budget": {"type": "boolean"}, "parallel_tool_calls": {"type": "boolean"}, "file_ids": {"type": "list"},
           "tools": {"type": "list", "items": "object", "expected": "a list of objects"},
           "tool_choice": {"type": "any", "types": ["string", "object"], "expected": "a string or an object"},
           "stop": {"type": "any", "types": ["string", "array"], "expected": "a string or a list of strings"},
@@ -193,7 +193,12 @@ AS $$
 DECLARE
     wanted text := body ->> 'session_id';
     errors jsonb;
+    input jsonb := body -> 'messages';
+    file_ids CONSTANT jsonb := coalesce(nullif(body -> 'file_ids', 'null'), '[]');
     history jsonb := '[]';
+    objection text;
+    shown jsonb;
+    extra jsonb := '{}';
     turn record;
 BEGIN
     PERFORM tenancy.set_tenant_from_jwt(token);
@@ -205,18 +210,28 @@ BEGIN
         SELECT coalesce(jsonb_agg(m.message ORDER BY m.seq), '[]') INTO history
         FROM agent.messages AS m WHERE m.session_id = wanted;
     END IF;
-    turn := agent.open_turn(wanted, body ->> 'model', (body ->> 'stream')::boolean, body -> 'messages',
-        body - 'messages', history);
+    shown := history || input;
+    IF body ? 'file_ids' OR EXISTS (SELECT FROM agent.image_ids(shown)) THEN
+        objection := agent.file_objection(file_ids, input, history);
+        IF objection IS NOT NULL THEN
+            RETURN agent.refuse('chat.complete', 'session', wanted, 400, 'file_refused', to_jsonb(objection), 'invalid_request');
+        END IF;
+        input := agent.with_file_texts(input, file_ids);
+        shown := agent.with_images(history || input);
+        extra := agent.image_bound(history || input, shown);
+    END IF;
+    turn := agent.open_turn(wanted, body ->> 'model', (body ->> 'stream')::boolean, input,
+        body - 'messages' || extra, history);
     IF turn.refusal IS NOT NULL THEN
         RETURN agent.limit_refusal(wanted, turn.refusal);
     END IF;
     RETURN ROW(200, jsonb_build_object('X-Trace-Id', turn.trace_id) || turn.headers, jsonb_build_object(
         'ticket', turn.ticket, 'turn_id', turn.turn_id, 'trace_id', turn.trace_id, 'session_id', wanted,
         'model', turn.model, 'max_tokens', turn.max_tokens,
-        'messages', history || (body -> 'messages')))::agent.response;
+        'messages', shown))::agent.response;
 END
 $$;
 COMMENT ON FUNCTION agent.begin_turn(text, jsonb) IS
     'First half of POST /v1/chat/completions. 200 {ticket, turn_id, trace_id, session_id, model, max_tokens (NULL, or never ask '
-    'the model for more), messages: history and the new ones}; 402, 403, 422, 429';
+    'the model for more), messages: history and the new ones, with the files that they name}; 400, 402, 403, 422, 429';
 REVOKE ALL ON FUNCTION agent.begin_turn(text, jsonb) FROM PUBLIC;

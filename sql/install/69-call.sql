@@ -63,7 +63,7 @@ COMMENT ON FUNCTION agent.header_mismatch(jsonb) IS
     'Refusal 403 tenant_mismatch when x_tenant or x_auth_subject differ from the token, else NULL';
 REVOKE ALL ON FUNCTION agent.header_mismatch(jsonb) FROM PUBLIC;
 
-CREATE FUNCTION agent.dispatch(route text, token text, body jsonb) RETURNS agent.response
+CREATE FUNCTION agent.dispatch(route text, token text, body jsonb, content bytea DEFAULT NULL) RETURNS agent.response
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -93,14 +93,28 @@ BEGIN
         WHEN 'agent_skills' THEN RETURN agent.not_enabled(token, 'Skills');
         WHEN 'agent_capabilities' THEN RETURN agent.not_enabled(token, 'Capabilities');
         WHEN 'agent_maturation' THEN RETURN agent.not_enabled(token, 'Maturation');
+        WHEN 'create_file' THEN RETURN agent.create_file(token, body, content);
+        WHEN 'list_files' THEN RETURN agent.list_files(token, body);
+        WHEN 'get_file' THEN RETURN agent.get_file(token, body);
+        WHEN 'delete_file' THEN RETURN agent.delete_file(token, body);
+        WHEN 'create_work_item' THEN RETURN agent.create_work_item(token, body);
+        WHEN 'list_work_items' THEN RETURN agent.list_work_items(token, body);
+        WHEN 'work_item_stats' THEN RETURN agent.work_item_stats(token, body);
+        WHEN 'get_work_item' THEN RETURN agent.get_work_item(token, body);
+        WHEN 'checkout_work_item' THEN RETURN agent.checkout_work_item(token, body);
+        WHEN 'complete_work_item' THEN RETURN agent.complete_work_item(token, body);
+        WHEN 'release_work_item' THEN RETURN agent.release_work_item(token, body);
+        WHEN 'accept_work_item' THEN RETURN agent.accept_work_item(token, body);
+        WHEN 'reject_work_item' THEN RETURN agent.reject_work_item(token, body);
+        WHEN 'delete_work_item' THEN RETURN agent.delete_work_item(token, body);
         ELSE
             PERFORM tenancy.set_tenant_from_jwt(token);
             RETURN agent.refuse('route.unknown', 'route', route, 404, 'not_found', '"Not Found"');
     END CASE;
 END
 $$;
-COMMENT ON FUNCTION agent.dispatch(text, text, jsonb) IS 'Call a route by its name; an unknown name is 404';
-REVOKE ALL ON FUNCTION agent.dispatch(text, text, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION agent.dispatch(text, text, jsonb, bytea) IS 'Call a route by its name; an unknown name is 404. content is what an upload brings';
+REVOKE ALL ON FUNCTION agent.dispatch(text, text, jsonb, bytea) FROM PUBLIC;
 
 -- The settings refuse long and unprintable values with an exception; a client's header must not cause one.
 CREATE FUNCTION agent.header_text(header text) RETURNS text
@@ -109,7 +123,7 @@ RETURN pg_catalog.left(pg_catalog.regexp_replace(header COLLATE "C", '[^ -~]', '
 COMMENT ON FUNCTION agent.header_text(text) IS 'The printable ASCII characters of a header value, at most 256';
 REVOKE ALL ON FUNCTION agent.header_text(text) FROM PUBLIC;
 
-CREATE FUNCTION agent.call(route text, token text, body jsonb, request jsonb) RETURNS agent.call_response
+CREATE FUNCTION agent.call(route text, token text, body jsonb, request jsonb, content bytea DEFAULT NULL) RETURNS agent.call_response
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -134,7 +148,7 @@ BEGIN
         END IF;
     END IF;
     IF response.status IS NULL THEN
-        response := agent.dispatch(route, token, body);
+        response := agent.dispatch(route, token, body, content);
         response.headers := agent.rate_headers('requests', rate) || response.headers;
         counted := route <> 'begin_turn' OR response.status = 200;
         IF counted AND request ? 'shared_rate' THEN
@@ -145,9 +159,9 @@ BEGIN
         tenancy.current_tenant(), tenancy.current_subject(), counted)::agent.call_response;
 END
 $$;
-COMMENT ON FUNCTION agent.call(text, text, jsonb, jsonb) IS
+COMMENT ON FUNCTION agent.call(text, text, jsonb, jsonb, bytea) IS
     'Serve one HTTP request: route name, bearer token, body (path and query values are members of it), and '
     'request = {request_id, x_tenant, x_auth_subject, traceparent, model, instance_id, shared_rate: as agent.shared_refusal '
-    'has it}, all optional. '
+    'has it}, all optional; and the bytes of an upload. '
     'Raises PT401, PT403 for the token';
-REVOKE ALL ON FUNCTION agent.call(text, text, jsonb, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agent.call(text, text, jsonb, jsonb, bytea) FROM PUBLIC;

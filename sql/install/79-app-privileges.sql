@@ -29,6 +29,9 @@ BEGIN ATOMIC
         ('table', 'agent.spans', 'SELECT'),
         ('table', 'agent.usage', 'SELECT'),
         ('table', 'agent.audit_log', 'SELECT'),
+        ('table', 'agent.files', 'SELECT, DELETE'),
+        ('table', 'agent.file_contents', 'SELECT'),
+        ('table', 'agent.work_items', 'SELECT'),
         -- All of an alert but how its delivery goes.
         ('table', 'tenancy.alerts', 'SELECT (tenant_id, alert_id, budget_id, scope, scope_value, period, '
             'window_start, mode, kind, measure, threshold, limit_picodollars, limit_tokens, '
@@ -37,7 +40,7 @@ BEGIN ATOMIC
         ('table', 'agent.turns', 'SELECT (tenant_id, turn_id, subject, issuer, request_id, session_id, trace_id, '
             'model, model_label, stream, input, hold_picodollars, hold_tokens, started_at, '
             'dispatched_at, deadline, metered_output_tokens, ended_at, status)'),
-        ('function', 'agent.call(text, text, jsonb, jsonb)', 'EXECUTE'),
+        ('function', 'agent.call(text, text, jsonb, jsonb, bytea)', 'EXECUTE'),
         ('function', 'agent.shared_rate(text, text, jsonb)', 'EXECUTE'),
         ('function', 'agent.end_turn(text, jsonb)', 'EXECUTE'),
         ('function', 'agent.begin_turn(text, jsonb)', 'EXECUTE'),
@@ -65,7 +68,7 @@ BEGIN ATOMIC
         -- record_trace are definers and write under the verified tenant only.
         ('function', 'agent.replace_messages(text, jsonb)', 'EXECUTE'), ('function', 'agent.record_trace(jsonb)', 'EXECUTE'),
         ('function', 'agent.invalid_trace(jsonb)', 'EXECUTE'), ('function', 'agent.invalid_spans(jsonb)', 'EXECUTE'),
-        ('function', 'agent.dispatch(text, text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.dispatch(text, text, jsonb, bytea)', 'EXECUTE'),
         ('function', 'agent.header_mismatch(jsonb)', 'EXECUTE'),
         ('function', 'agent.header_text(text)', 'EXECUTE'),
         ('function', 'agent.open_turn(text, text, boolean, jsonb, jsonb, jsonb)', 'EXECUTE'),
@@ -92,7 +95,40 @@ BEGIN ATOMIC
         ('function', 'agent.invalid_chat(jsonb)', 'EXECUTE'),
         ('function', 'agent.feedback_rules(boolean)', 'EXECUTE'),
         ('function', 'agent.feedback_record(agent.feedback)', 'EXECUTE'),
-        ('function', 'agent.trace_summary(agent.traces)', 'EXECUTE')
+        ('function', 'agent.trace_summary(agent.traces)', 'EXECUTE'),
+        ('function', 'agent.create_file(text, jsonb, bytea)', 'EXECUTE'),
+        ('function', 'agent.list_files(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.get_file(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.delete_file(text, jsonb)', 'EXECUTE'),
+        -- Definers again: the quota and the record of a read are not the role's to leave out.
+        ('function', 'agent.store_file(text, text, text, bytea, jsonb)', 'EXECUTE'),
+        ('function', 'agent.note_file_read(text)', 'EXECUTE'),
+        ('function', 'agent.file_record(agent.files, text)', 'EXECUTE'),
+        ('function', 'agent.utf8_text(bytea)', 'EXECUTE'),
+        ('function', 'agent.image_ids(jsonb)', 'EXECUTE'),
+        ('function', 'agent.file_objection(jsonb, jsonb, jsonb)', 'EXECUTE'),
+        ('function', 'agent.with_file_texts(jsonb, jsonb)', 'EXECUTE'),
+        ('function', 'agent.with_images(jsonb)', 'EXECUTE'),
+        ('function', 'agent.image_part(jsonb)', 'EXECUTE'),
+        ('function', 'agent.image_bound(jsonb, jsonb)', 'EXECUTE'),
+        ('function', 'agent.create_work_item(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.list_work_items(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.work_item_stats(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.get_work_item(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.checkout_work_item(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.complete_work_item(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.release_work_item(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.accept_work_item(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.reject_work_item(text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.delete_work_item(text, jsonb)', 'EXECUTE'),
+        -- Definers: who may move an item depends on the subject and on its lease.
+        ('function', 'agent.add_work_item(jsonb)', 'EXECUTE'),
+        ('function', 'agent.move_work_item(text, text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.as_of_now(agent.work_items)', 'EXECUTE'),
+        ('function', 'agent.work_item_record(agent.work_items)', 'EXECUTE'),
+        ('function', 'agent.work_item_defect(jsonb, text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.refuse_work_item(text, text, integer, text, text)', 'EXECUTE'),
+        ('function', 'agent.answer_move(text, text, jsonb, text, jsonb)', 'EXECUTE')
     ) AS p(kind, object, privileges);
 END;
 COMMENT ON FUNCTION tenancy.app_privileges() IS

@@ -108,7 +108,7 @@ BEGIN
     IF EXISTS (SELECT FROM tenancy.app_roles r JOIN pg_roles p ON p.rolname = r.role_name
                WHERE pg_has_role(p.oid, require_no_app_role.role, 'MEMBER'))
         OR EXISTS (SELECT FROM pg_roles r WHERE NOT r.rolsuper AND pg_has_role(require_no_app_role.role, r.oid, 'MEMBER')
-                   AND has_function_privilege(r.oid, 'agent.call(text, text, jsonb, jsonb)', 'EXECUTE')) THEN
+                   AND has_function_privilege(r.oid, 'agent.call(text, text, jsonb, jsonb, bytea)', 'EXECUTE')) THEN
         RAISE EXCEPTION 'role "%" is an application role', role USING ERRCODE = 'invalid_grant_operation',
             DETAIL = 'It is one, or a member of one, or one is a member of it.',
             HINT = 'Use another one: what tenants can run must not be able to take down walls, end turns or pass for a server.';

@@ -24,7 +24,7 @@ BEGIN ATOMIC
         UNION
         SELECT a.grantee FROM pg_proc p, LATERAL aclexplode(p.proacl) a
         WHERE p.oid IN ('tenancy.set_tenant_from_jwt(text)'::regprocedure,
-                        'agent.call(text, text, jsonb, jsonb)'::regprocedure)
+                        'agent.call(text, text, jsonb, jsonb, bytea)'::regprocedure)
           AND a.grantee NOT IN (0, p.proowner)
     )
     SELECT r.oid, r.rolname FROM pg_roles r

@@ -15,7 +15,7 @@ text_op (o) AS (VALUES ('%s LIKE %s || ''%%'''), ('starts_with(%s, %s)'), ('%s ~
 number_op (o) AS (VALUES ('%s::numeric = %s'), ('%s + 1 > %s'), ('%s BETWEEN %s AND 1000000'), ('1 / nullif(%1$s - %2$s, 1) >= 0'), ('1 / (%s - %s) > 0'), ('%s::text = %s::text'), ('(%1$s * 1000000 / %2$s) > 0')),
 col (tab, name, numeric) AS (VALUES ('shop.accounts', 'id', true), ('shop.accounts', 'balance', true), ('shop.entries', 'id', true), ('shop.entries', 'account_id', true), ('agent.feedback', 'rating', true),
     ('shop.accounts', 'email', false), ('shop.accounts', 'note', false), ('shop.accounts', 'tenant_id', false), ('agent.feedback', 'comment', false), ('agent.feedback', 'feedback_id', false),
-    ('agent.feedback', 'tenant_id', false), ('agent.sessions', 'session_id', false), ('agent.usage', 'model', false)),
+    ('agent.feedback', 'tenant_id', false), ('agent.sessions', 'session_id', false), ('agent.usage', 'model', false), ('agent.files', 'filename', false)),
 form (f) AS (VALUES ('SELECT count(*) FROM %1$s WHERE %3$s'), ('SELECT %2$s FROM %1$s WHERE %3$s ORDER BY 1 LIMIT 3'), ('SELECT min(%2$s), max(%2$s) FROM %1$s WHERE %3$s'), ('SELECT EXISTS (SELECT FROM %1$s WHERE %3$s)'),
     ('SELECT %2$s, count(*), rank() OVER (ORDER BY count(*), %2$s) FROM %1$s WHERE %3$s GROUP BY 1 ORDER BY 1 LIMIT 2'), ('SELECT count(*) FROM %1$s a WHERE %2$s NOT IN (SELECT %2$s FROM %1$s WHERE %3$s)'),
     ('WITH m AS MATERIALIZED (SELECT * FROM %1$s) SELECT count(*) FROM m WHERE %3$s')),
@@ -36,10 +36,13 @@ writing (w) AS (
         ('SELECT (agent.get_session(:''token'', jsonb_build_object(''session_id'', %s))).*'), ('SELECT (agent.delete_session(:''token'', jsonb_build_object(''session_id'', %s))).*'),
         ('SELECT (agent.session_usage(:''token'', jsonb_build_object(''session_id'', %s))).*'), ('SELECT (agent.get_trace(:''token'', jsonb_build_object(''trace_id'', %s))).*'),
         ('SELECT (agent.fork_session(:''token'', jsonb_build_object(''session_id'', %s))).status'), ('SELECT (agent.create_session(:''token'', jsonb_build_object(''session_id'', %s))).*'),
+        ('SELECT (agent.get_file(:''token'', jsonb_build_object(''file_id'', %s))).*'), ('SELECT (agent.delete_file(:''token'', jsonb_build_object(''file_id'', %s))).*'),
+        ('SELECT (agent.checkout_work_item(:''token'', jsonb_build_object(''work_item_id'', %s))).status'), ('SELECT (agent.begin_turn(:''token'', jsonb_build_object(''file_ids'', jsonb_build_array(%s), ''messages'', ''[{"role": "user", "content": "x"}]''::jsonb))).status'),
+        ('DELETE FROM agent.files WHERE file_id = %s RETURNING filename'), ('SELECT agent.move_work_item(%s, ''delete'', ''{}'')'), ('SELECT (agent.store_file(NULL, %s, ''text/plain'', ''x'')).refusal'),
         ('SELECT (agent.list_feedback(:''token'', jsonb_build_object(''trace_id'', %s))).*'), ('SELECT agent.end_turn(%s, ''{}'')'), ('SELECT agent.meter_turn(%s || repeat(''0'', 64) || ''.globex'', 1)')) w (s)),
 other (q) AS (
-    SELECT 'SELECT (agent.' || r || '(:''token'', ''{}'')).*' FROM unnest('{list_traces,list_feedback,feedback_stats,get_usage}'::text[]) r
-    UNION ALL SELECT 'SELECT count(*) FROM ' || t FROM unnest('{"pg_stats WHERE schemaname <> ''pg_catalog''",pg_policies,agent.messages,agent.turns,agent.traces,agent.spans,agent.audit_log,shop.rich,pg_stat_user_tables,pg_stat_xact_user_tables,pg_stat_activity,pg_locks,tenancy.tenants,tenancy.tenant_claims,tenancy.budgets}'::text[]) t
+    SELECT 'SELECT (agent.' || r || '(:''token'', ''{}'')).*' FROM unnest('{list_traces,list_feedback,feedback_stats,get_usage,list_work_items,work_item_stats,list_files}'::text[]) r
+    UNION ALL SELECT 'SELECT count(*) FROM ' || t FROM unnest('{"pg_stats WHERE schemaname <> ''pg_catalog''",pg_policies,agent.messages,agent.turns,agent.traces,agent.spans,agent.audit_log,agent.files,agent.file_contents,agent.file_usage,agent.work_items,shop.rich,pg_stat_user_tables,pg_stat_xact_user_tables,pg_stat_activity,pg_locks,tenancy.tenants,tenancy.tenant_claims,tenancy.budgets}'::text[]) t
     UNION ALL SELECT format('SELECT id FROM shop.accounts WHERE attack.tells(%s) AND %s %s %s AND id < 4 ORDER BY id', name, name, o, v) FROM (VALUES ('email'), ('note')) c (name), (VALUES ('>'), ('<='), ('<>')) o (o), word
     UNION ALL SELECT format(E'BEGIN\\; SELECT count(*) FROM shop.accounts WHERE balance = %s\\; SELECT %s(''shop.accounts''::regclass)\\; ROLLBACK', v, f)
         FROM number, (SELECT proname FROM pg_proc WHERE proname ~ '^pg_stat_get_(xact_)?(tuples|live|dead|numscans|blocks)' AND pronargs = 1) c (f)

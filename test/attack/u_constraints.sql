@@ -23,7 +23,7 @@ SELECT attack.refused('U6 a fork of a foreign session', 'INSERT INTO agent.sessi
 SELECT attack.refused('U10 INSERT', 'INSERT INTO shop.accounts (tenant_id, id) VALUES (''globex'', 6000)');
 SELECT attack.refused('U10 UPDATE', 'UPDATE shop.accounts SET tenant_id = ''globex'', id = 6000 WHERE id = 1');
 SELECT attack.refused('U10 MERGE', 'MERGE INTO shop.accounts a USING (VALUES (1)) v (i) ON a.id = v.i WHEN MATCHED THEN UPDATE SET tenant_id = ''globex'', id = 6000');
-SELECT attack.refused('U10 ' || t, format('INSERT INTO agent.%s (tenant_id) VALUES (''globex'')', t), '42501') FROM unnest('{sessions,feedback,messages,usage,audit_log}'::text[]) t;
+SELECT attack.refused('U10 ' || t, format('INSERT INTO agent.%s (tenant_id) VALUES (''globex'')', t), '42501') FROM unnest('{sessions,feedback,messages,usage,audit_log,files,file_contents,file_usage,work_items}'::text[]) t;
 
 -- U12: reach a row of globex by its id. Stopped: it is not there.
 SELECT attack.gives('U12 FOR UPDATE', 'SELECT count(*) FROM (SELECT FROM shop.accounts WHERE id = 777 FOR UPDATE) s', '0');
@@ -31,6 +31,7 @@ DELETE FROM shop.accounts WHERE id = 777;
 UPDATE shop.accounts SET note = 'taken' WHERE tenant_id = 'globex';
 DELETE FROM agent.feedback WHERE tenant_id = 'globex';
 DELETE FROM agent.sessions WHERE session_id = 'foreign';
+DELETE FROM agent.files WHERE tenant_id = 'globex';
 COMMIT;
 
 -- U13, U14, U17: TRUNCATE, the tables of the registry, sequences. Stopped: no privilege.

@@ -93,10 +93,25 @@ TEST(Config, missing_file_is_an_error) {
 
 TEST(Config, unused_keys_of_agent_yaml_are_warnings) {
     const LoadedConfig loaded =
-        load_config_text(with_server("  files: {enabled: true}\n") + "tools: {}\n", "a.yaml");
+        load_config_text(with_server("  compaction: {enabled: true}\n") + "tools: {}\n", "a.yaml");
     EXPECT_TRUE(loaded.errors.empty());
     ASSERT_EQ(loaded.config.warnings.size(), 2U);
-    EXPECT_EQ(loaded.config.warnings[0], "a.yaml:4: server.files: has no effect in tenancyd.");
+    EXPECT_EQ(loaded.config.warnings[0], "a.yaml:4: server.compaction: has no effect in tenancyd.");
+}
+
+TEST(Config, files_are_off_unless_enabled_and_have_limits_of_their_own) {
+    EXPECT_EQ(load_config_text(with_server(""), "a.yaml").config.limits.max_upload_bytes, 0U);
+    const LoadedConfig loaded = load_config_text(
+        with_server(
+            "  files: {enabled: true, max_file_size_bytes: 1000, allowed_mime_types: [a/b]}\n"),
+        "a.yaml");
+    EXPECT_TRUE(loaded.errors.empty());
+    EXPECT_EQ(loaded.config.limits.max_upload_bytes, 1000U + 65536U);
+    EXPECT_EQ(loaded.config.files.allowed_mime_types, std::vector<std::string>{"a/b"});
+    const std::string errors =
+        all_errors(with_server("  files: {max_file_bytes: 1, allowed_mime_types: [Text/Plain]}\n"));
+    EXPECT_TRUE(has(errors, "max_file_bytes"));
+    EXPECT_TRUE(has(errors, "allowed_mime_types: has \"Text/Plain\""));
 }
 
 TEST(Config, a_protection_that_is_not_enforced_here_is_an_error) {

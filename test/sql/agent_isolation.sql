@@ -3,7 +3,7 @@
 \set setup :test_dir '/sql/include/setup.psql'
 \i :setup
 TRUNCATE agent.sessions, agent.messages, agent.turns, agent.usage, agent.traces, agent.spans,
-    agent.feedback, agent.audit_log;
+    agent.feedback, agent.audit_log, agent.files, agent.file_contents, agent.file_usage, agent.work_items;
 
 -- every table has row security, forced, with the permissive policy and the wall and no other
 SELECT c.relname AS table_name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced, count(*) AS policies,
@@ -56,6 +56,13 @@ SELECT status FROM agent.end_turn(:'ticket_g', '{"status": "ok", "message": {"ro
 SELECT status FROM agent.create_feedback(:'token_acme_alice', '{"rating": 1}');
 SELECT status FROM agent.create_feedback(:'token_globex_carol', '{"rating": 1}');
 SELECT status FROM agent.create_session(:'token_globex_carol', '{"session_id": "globex-only"}');
+\c - :admin
+SELECT tenancy.set_file_quota(NULL);
+\c - regress_app
+SELECT status FROM agent.create_file(:'token_acme_alice', '{"filename": "a", "mime_type": "text/plain"}', 'acme');
+SELECT status FROM agent.create_file(:'token_globex_carol', '{"filename": "g", "mime_type": "text/plain"}', 'globex');
+SELECT status FROM agent.create_work_item(:'token_acme_alice', '{"title": "acme"}');
+SELECT status FROM agent.create_work_item(:'token_globex_carol', '{"title": "globex"}');
 
 -- without a tenant there is nothing to read or write
 SELECT count(*) FROM agent.sessions;
@@ -69,6 +76,9 @@ SELECT tenancy.set_tenant_from_jwt(:'token_acme_alice');
 SELECT t.name, t.own, t.foreign_ FROM (
     SELECT 'audit_log' AS name, count(*) FILTER (WHERE tenant_id = 'acme') > 0 AS own, count(*) FILTER (WHERE tenant_id <> 'acme') AS foreign_ FROM agent.audit_log UNION ALL
     SELECT 'feedback', count(*) FILTER (WHERE tenant_id = 'acme') > 0, count(*) FILTER (WHERE tenant_id <> 'acme') FROM agent.feedback UNION ALL
+    SELECT 'files', count(*) FILTER (WHERE tenant_id = 'acme') > 0, count(*) FILTER (WHERE tenant_id <> 'acme') FROM agent.files UNION ALL
+    SELECT 'file_contents', count(*) FILTER (WHERE tenant_id = 'acme') > 0, count(*) FILTER (WHERE tenant_id <> 'acme') FROM agent.file_contents UNION ALL
+    SELECT 'work_items', count(*) FILTER (WHERE tenant_id = 'acme') > 0, count(*) FILTER (WHERE tenant_id <> 'acme') FROM agent.work_items UNION ALL
     SELECT 'messages', count(*) FILTER (WHERE tenant_id = 'acme') > 0, count(*) FILTER (WHERE tenant_id <> 'acme') FROM agent.messages UNION ALL
     SELECT 'sessions', count(*) FILTER (WHERE tenant_id = 'acme') > 0, count(*) FILTER (WHERE tenant_id <> 'acme') FROM agent.sessions UNION ALL
     SELECT 'spans', count(*) FILTER (WHERE tenant_id = 'acme') > 0, count(*) FILTER (WHERE tenant_id <> 'acme') FROM agent.spans UNION ALL
@@ -88,6 +98,7 @@ UPDATE agent.sessions SET reverted_to = 0 WHERE tenant_id = 'globex';
 UPDATE agent.feedback SET rating = -1 WHERE tenant_id = 'globex';
 DELETE FROM agent.sessions WHERE tenant_id = 'globex';
 DELETE FROM agent.feedback WHERE tenant_id = 'globex';
+DELETE FROM agent.files WHERE tenant_id = 'globex';
 ROLLBACK TO here;
 UPDATE agent.sessions SET tenant_id = 'globex';
 ROLLBACK TO here;
@@ -124,3 +135,6 @@ BEGIN;
 SELECT status FROM agent.get_session(:'token_acme_alice', '{"session_id": "x"}');
 SELECT status FROM agent.get_session(:'token_globex_carol', '{"session_id": "same"}');
 ROLLBACK;
+
+\c - :admin
+TRUNCATE tenancy.file_quotas;
