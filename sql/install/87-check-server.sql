@@ -117,14 +117,24 @@ BEGIN ATOMIC
         format('pg_hba.conf line %s', h.line_number), 'Whoever gets there is any role it says it is, without a password.', '-- demand scram-sha-256 or a certificate there'
     FROM pg_hba_file_rules h WHERE h.auth_method = 'trust' AND (h.database && ARRAY['all', current_database()::text])
     UNION ALL
-    SELECT 'fips_not_ready', 'high', 'tenancy.fips = required', 'Every token is refused. ' || p.problem,
-        '-- openssl fipsinstall on this machine, name the configuration in tenancy.fips_config and restart'
-    FROM (SELECT (SELECT c.problem FROM tenancy.crypto_status() c) FROM s WHERE s.name = 'tenancy.fips' AND s.value = 'required') p (problem)
-    WHERE p.problem IS NOT NULL
-    UNION ALL
     SELECT 'server_outdated', 'high', current_setting('server_version'), 'A later minor release closes holes in row security (CVE-2026-14666, CVE-2025-8713, CVE-2024-10976).', '-- update PostgreSQL'
     FROM (SELECT current_setting('server_version_num')::int AS n) v
     WHERE v.n < 150019 OR v.n BETWEEN 160000 AND 160009 OR v.n BETWEEN 170000 AND 170005;
 END;
 COMMENT ON FUNCTION tenancy.check_settings() IS 'Internal: rules about settings, pg_hba.conf and the server''s version';
 REVOKE ALL ON FUNCTION tenancy.check_settings() FROM PUBLIC;
+
+-- Not a part of check_settings(): a server without the module, which has no such setting, cannot even plan the query.
+CREATE FUNCTION tenancy.check_fips() RETURNS SETOF tenancy.finding
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_settings p WHERE p.name = 'tenancy.fips' AND p.setting = 'required') THEN
+        RETURN QUERY SELECT 'fips_not_ready', 'high', 'tenancy.fips = required', 'Every token is refused. ' || c.problem,
+            '-- openssl fipsinstall on this machine, name the configuration in tenancy.fips_config and restart'
+        FROM tenancy.crypto_status() c WHERE NOT c.ready;
+    END IF;
+END;
+$$;
+COMMENT ON FUNCTION tenancy.check_fips() IS 'Internal: rule fips_not_ready';
+REVOKE ALL ON FUNCTION tenancy.check_fips() FROM PUBLIC;

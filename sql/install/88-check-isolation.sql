@@ -28,7 +28,8 @@ BEGIN ATOMIC
         UNION ALL SELECT * FROM tenancy.check_extensions()
         UNION ALL SELECT * FROM tenancy.check_schemas()
         UNION ALL SELECT * FROM tenancy.check_catalog_functions()
-        UNION ALL SELECT * FROM tenancy.check_settings()) f
+        UNION ALL SELECT * FROM tenancy.check_settings()
+        UNION ALL SELECT * FROM tenancy.check_fips()) f
     ORDER BY array_position('{critical,high,medium,low,info}', f.severity), f.rule COLLATE "C", f.object COLLATE "C";
 END;
 COMMENT ON FUNCTION tenancy.check_isolation() IS
