@@ -1,6 +1,6 @@
 #include "apply_text.hpp"
 
-#include <cstdio>
+#include <filesystem>
 #include <fstream>
 
 #include <gtest/gtest.h>
@@ -43,7 +43,7 @@ TEST(ApplyText, a_key_set_is_text_and_one_that_is_not_there_is_an_error) {
     const std::string path = testing::TempDir() + "apply_text_test.jwks";
     std::ofstream(path) << R"({"keys":[],"keys":[]})";
     const Json out = applied(issuers + path + "}]}\n");
-    std::remove(path.c_str());
+    std::filesystem::remove(path);
     EXPECT_EQ(out["tenancy"]["issuers"][0]["jwks"], R"({"keys":[],"keys":[]})");
     EXPECT_THROW(applied(issuers + path + "}]}\n"), std::runtime_error);
 }

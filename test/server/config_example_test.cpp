@@ -1,5 +1,5 @@
 // The example is the documentation of every default: what it shows must be what is true.
-#include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <regex>
 #include <sstream>
@@ -107,7 +107,7 @@ TEST(ConfigExample, loads_with_every_comment_made_real) {
         EXPECT_EQ(loaded.config.warnings, std::vector<std::string>());
     }
     for (const std::string &file : files)
-        std::remove((directory + file).c_str());
+        std::filesystem::remove(directory + file);
 }
 
 TEST(ConfigExample, comments_of_entries_show_the_defaults_too) {
