@@ -46,8 +46,8 @@ std::string wanted_tool(const json &request) {
 // insists on one, and before that as reasoning when the request asks for an effort.
 class EchoCall : public ModelCall {
 public:
-    EchoCall(const json &request, std::chrono::milliseconds delay) : delay_(delay) {
-        tool_ = wanted_tool(request);
+    EchoCall(const json &request, std::chrono::milliseconds delay)
+        : tool_(wanted_tool(request)), delay_(delay) {
         for (const json &message : request.value("messages", json::array())) {
             const std::string text = message.is_object() ? text_of(message) : "";
             prompt_bytes_ += text.size();

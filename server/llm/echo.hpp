@@ -1,7 +1,8 @@
 // The built-in model `echo`: answers with the text of the last user message, streamed in small
 // pieces; as the argument "text" of a tool when tool_choice insists on one, and as reasoning, too,
-// when there is a reasoning_effort. Usage is counted as one token per four bytes of UTF-8 text, rounded up (prompt: the text
-// of all messages together), so that tests and demonstrations are deterministic.
+// when there is a reasoning_effort. Usage is counted as one token per four bytes of UTF-8 text,
+// rounded up (prompt: the text of all messages together), so that tests and demonstrations are
+// deterministic.
 #pragma once
 
 #include <chrono>

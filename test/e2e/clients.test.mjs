@@ -37,12 +37,12 @@ const choose = (name) => ({ tool_choice: { type: 'function', function: { name } 
 
 claim('openai: a tool is called, its result goes back, and all of it is stored and sent on as it was', async () => {
   const session = { session_id: 'tools' };
-  const question = ask('weather in "Köln"?', { ...choose('look_up'), ...session });
+  const question = ask('weather in "K\u00f6ln"?', { ...choose('look_up'), ...session });
   const called = (await client.chat.completions.create(question)).choices[0];
   assert.equal(called.finish_reason, 'tool_calls');
   assert.equal(called.message.content, null);
   const [{ id, type, function: used }] = called.message.tool_calls;
-  assert.deepEqual([type, used.name, JSON.parse(used.arguments)], ['function', 'look_up', { text: 'weather in "Köln"?' }]);
+  assert.deepEqual([type, used.name, JSON.parse(used.arguments)], ['function', 'look_up', { text: 'weather in "K\u00f6ln"?' }]);
   const result = { role: 'tool', tool_call_id: id, content: '{"degrees": 21.50}' };
   const final = await client.chat.completions.create({ model: 'any', messages: [result], tools, ...session });
   assert.equal(final.choices[0].finish_reason, 'stop');
@@ -86,12 +86,12 @@ claim('openai: images and other content parts are stored and sent on unchanged',
 
 claim('openai: each refusal is the error of its class, with the field where there is one', async () => {
   for (const [request, type, status] of [
-    [client.get('/sessions/nothing'), OpenAI.NotFoundError, 404],
-    [client.post('/sessions', { body: { session_id: 'tools' } }), OpenAI.ConflictError, 409],
-    [client.chat.completions.create(ask('x', { stop: 7 })), OpenAI.UnprocessableEntityError, 422],
-    [client.chat.completions.create(ask('x', { stream: true, temperature: 'hot' })), OpenAI.UnprocessableEntityError, 422],
+    [() => client.get('/sessions/nothing'), OpenAI.NotFoundError, 404],
+    [() => client.post('/sessions', { body: { session_id: 'tools' } }), OpenAI.ConflictError, 409],
+    [() => client.chat.completions.create(ask('x', { stop: 7 })), OpenAI.UnprocessableEntityError, 422],
+    [() => client.chat.completions.create(ask('x', { stream: true, temperature: 'hot' })), OpenAI.UnprocessableEntityError, 422],
   ])
-    await assert.rejects(request, (error) => error instanceof type && error.status === status);
+    await assert.rejects(request(), (error) => error instanceof type && error.status === status);
   await assert.rejects(client.chat.completions.create(ask('x', { stop: 7 })), { param: 'stop', code: 'invalid_request' });
 });
 

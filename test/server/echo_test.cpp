@@ -58,9 +58,10 @@ TEST(Echo, calls_the_tool_that_a_request_insists_on) {
     for (const auto &[choice, name] : std::vector<std::pair<std::string, std::string>>{
              {R"("required")", "first"},
              {R"({"type":"function","function":{"name":"second"}})", "second"}}) {
-        const auto [answer, pieces] =
-            play(R"({"messages":[{"role":"user","content":"say \"this\", in pieces"}],)" + tools +
-                 R"(,"tool_choice":)" + choice + "}");
+        std::string body =
+            R"({"messages":[{"role":"user","content":"say \"this\", in pieces"}],"tool_choice":)";
+        body.append(choice).append(",").append(tools).append("}");
+        const auto [answer, pieces] = play(body);
         const auto message = answer.message();
         EXPECT_EQ(answer.finish_reason(), "tool_calls");
         EXPECT_EQ(pieces, 0);
