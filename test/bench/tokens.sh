@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-TOKENS=150  # more than a backend's own cache holds, so that each one met again is not in it
+TOKENS=250  # more than a backend's own cache holds, so that each one met again is not in it
 ROUNDS=5
 REPEATS=100000
 
@@ -24,8 +24,8 @@ make_tokens() {
     done | grep . | sql -c "COPY $1 FROM STDIN"
 }
 
-# spent(statement, count): microseconds of this backend's processor time per operation of a statement that
-# does count of them. The kernel brings its figure up to date when a process sleeps.
+# spent(statement, empty, count): microseconds of this backend's processor time per operation of a statement
+# that does count of them, less what an empty statement like it costs. The kernel brings its figure up to date when a process sleeps.
 make_stopwatch() {
     sql <<'SQL'
 CREATE FUNCTION processor_us() RETURNS numeric LANGUAGE plpgsql AS $$
@@ -33,12 +33,17 @@ BEGIN
     PERFORM pg_sleep(0.001);
     RETURN split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::numeric / 1000;
 END $$;
-CREATE FUNCTION spent(statement text, count int) RETURNS numeric LANGUAGE plpgsql AS $$
+CREATE FUNCTION spent(statement text, empty text, count int) RETURNS numeric LANGUAGE plpgsql AS $$
 DECLARE
-    before CONSTANT numeric := processor_us();
+    times numeric[] := '{}';
 BEGIN
+    EXECUTE empty;
+    times := times || processor_us();
+    EXECUTE empty;
+    times := times || processor_us();
     EXECUTE statement;
-    RETURN round((processor_us() - before) / count, 3);
+    times := times || processor_us();
+    RETURN round((times[3] - 2 * times[2] + times[1]) / count, 3);
 END $$;
 SQL
 }
@@ -48,12 +53,12 @@ SQL
 cold() {
     sql -c "SELECT tenancy.add_issuer('https://dev.issuer.example', '{agents}', 'org_id', leeway_seconds => $2)" \
         -c "SELECT tenancy.set_tenant_from_jwt(token) FROM warm" \
-        -c "SELECT spent('SELECT count(tenancy.set_tenant_from_jwt(token)) FROM $1', $TOKENS)" | tail -n 1
+        -c "SELECT spent('SELECT count(tenancy.set_tenant_from_jwt(token)) FROM $1', 'SELECT count(length(token)) FROM $1', $TOKENS)" | tail -n 1
 }
 
-# again FROM COUNT: per call in one statement, in a transaction that has a tenant.
+# again STATEMENT COUNT EMPTY: per call in one statement, in a transaction that has a tenant.
 again() {
-    sql -c "BEGIN" -c "SELECT tenancy.set_tenant_from_jwt(token) FROM es256 LIMIT 1" -c "SELECT spent('$1', $2)" -c "ROLLBACK" | tail -n 1
+    sql -c "BEGIN" -c "SELECT tenancy.set_tenant_from_jwt(token) FROM es256 LIMIT 1" -c "SELECT spent('$1', '$3', $2)" -c "ROLLBACK" | tail -n 1
 }
 
 # openssl_verify ALGORITHM: microseconds of one verification by openssl speed, which counts user time.
@@ -78,10 +83,10 @@ against() {
         "$(cut -d' ' -f2 <<<"$all" | grep . | median)" "$4"
 }
 
-# repeat TITLE FROM COUNT GOAL
+# repeat TITLE STATEMENT COUNT EMPTY [GOAL]
 repeat() {
     local round
-    printf '%-44s %9.3f us   %s\n' "$1" "$(for ((round = 0; round < ROUNDS; round++)); do again "$2" "$3"; done | median)" "${4:-}"
+    printf '%-44s %9.3f us   %s\n' "$1" "$(for ((round = 0; round < ROUNDS; round++)); do again "$2" "$3" "$4"; done | median)" "${5:-}"
 }
 
 # garbage: what refusals cost in the core alone, beside the verification of a good token.
@@ -109,11 +114,11 @@ main() {
     sql -c "CREATE TABLE warm AS SELECT token FROM es256 LIMIT 0" -c "INSERT INTO warm VALUES ('$(test/tools/issuer.sh token acme warm)')"
     against "verify ES256, cold" es256 ecdsap256 "1.25 x"
     against "verify RS256, cold" rs256 rsa2048 "1.9 x"
-    repeat "verified by another backend before" "SELECT count(tenancy.set_tenant_from_jwt(token)) FROM es256" $TOKENS
+    repeat "verified by another backend before" "SELECT count(tenancy.set_tenant_from_jwt(token)) FROM generate_series(1, 20), es256" $((20 * TOKENS)) "SELECT count(length(token)) FROM generate_series(1, 20), es256"
     repeat "set_tenant_from_jwt(), verdict cached" \
-        "SELECT count(tenancy.set_tenant_from_jwt(t.token)) FROM (SELECT token FROM es256 LIMIT 1) t, generate_series(1, $REPEATS)" $REPEATS "(goal 2 us)"
-    repeat "current_tenant(), in one statement" "SELECT count(tenancy.current_tenant()) FROM generate_series(1, $REPEATS)" $REPEATS "(goal 2 us)"
-    repeat "an empty loop, for comparison" "SELECT count(n) FROM generate_series(1, $REPEATS) n" $REPEATS
+        "SELECT count(tenancy.set_tenant_from_jwt(t.token)) FROM (SELECT token FROM es256 LIMIT 1) t, generate_series(1, $REPEATS)" $REPEATS "SELECT 1" "(goal 2 us)"
+    repeat "current_tenant(), in one statement" "SELECT count(tenancy.current_tenant()) FROM generate_series(1, $REPEATS)" $REPEATS "SELECT 1" "(goal 2 us)"
+    repeat "an empty loop, for comparison" "SELECT count(n) FROM generate_series(1, $REPEATS) n" $REPEATS "SELECT 1"
     garbage
 }
 
