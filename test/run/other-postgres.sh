@@ -16,7 +16,7 @@ MAJOR=${1:-}
 OTHER=$ROOTS/postgres-$MAJOR
 LIBRARIES=(libpq-dev libssl-dev nlohmann-json3-dev libcpp-httplib-dev libyaml-cpp-dev libspdlog-dev libhiredis-dev)
 
-inside() { in_root "$OTHER" env -C /src PG_MAJOR="$MAJOR" LC_ALL=C.UTF-8 WERROR=-Werror "$@"; }
+inside() { in_root "$OTHER" env -u PG_CONFIG -C /src PG_MAJOR="$MAJOR" LC_ALL=C.UTF-8 WERROR=-Werror "$@"; }
 
 builds() { inside make -j2 "$@" >"$ROOTS/build-$MAJOR.log" 2>&1 || { grep -m 20 'error' "$ROOTS/build-$MAJOR.log" && return 1; }; }
 

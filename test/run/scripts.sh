@@ -137,6 +137,17 @@ cluster_status_is_kept() {
     [[ $status -eq 7 ]]
 }
 
+# The fields that PGXN Meta Spec 1.0.0 demands, of the forms it demands; versions have three parts there.
+pgxn_knows_us() {
+    local version
+    version=$(sed -n "s/^default_version *= *'\(.*\)'/\1/p" "$ROOT/extension/pg_tenancy.control")
+    jq -e --arg version "$version.0" '.name == "pg_tenancy" and .version == $version and .provides.pg_tenancy.version == $version
+        and .provides.pg_tenancy.file == "sql/pg_tenancy--\($version | rtrimstr(".0")).sql" and .license == "apache_2_0"
+        and (.abstract, .maintainer, .["meta-spec"].url | type == "string") and (.["meta-spec"].version | test("^1\\.0\\.[0-9]+$"))
+        and (.prereqs.runtime.requires.PostgreSQL | test("^[0-9]+\\.[0-9]+\\.[0-9]+$"))' "$ROOT/META.json" &&
+        [[ -e $ROOT/$(jq -r .provides.pg_tenancy.docfile "$ROOT/META.json") ]] && grep -q 'Apache License' "$ROOT/LICENSE"
+}
+
 main() {
     issuer_keygen "$WORK/issuer"
     try "tokens of the development issuer verify with openssl" tokens_verify
@@ -154,6 +165,7 @@ main() {
     try "a socket path of more than 107 bytes is noticed" long_socket_paths_do_not_fit
     try "with-cluster.sh passes settings on and cleans up" cluster_comes_and_goes
     try "with-cluster.sh keeps the command's exit status" cluster_status_is_kept
+    try "META.json is what PGXN demands, and of this version" pgxn_knows_us
     summary scripts
 }
 
