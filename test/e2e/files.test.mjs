@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { OpenAI } from './support/openai.mjs';
@@ -148,6 +149,23 @@ claim("another tenant's file is answered like one that nobody has", async () => 
   }
   assert.deepEqual((await call(globex, 'GET', '/v1/files?session_id=s-3')).json, []);
   assert.equal((await call(acme, 'GET', `/v1/files/${json.file_id}`)).json.extracted_text, 'the secret of acme');
+});
+
+claim('no more uploads than there is memory for: the next one is told to come back', async () => {
+  const narrow = await world.tenancyd({ server: { files: { ...files, max_uploads: 1 } } });
+  const file = '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\nContent-Type: text/plain\r\n\r\nx\r\n--b--';
+  const headers = { Authorization: `Bearer ${acme}`, 'Content-Type': 'multipart/form-data; boundary=b', 'Content-Length': file.length };
+  const slow = http.request(`${narrow.url}/v1/files`, { method: 'POST', headers });
+  const answered = new Promise((resolve) => slow.on('response', resolve));
+  slow.write(file.slice(0, 10));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const refused = await send(narrow.url, 'POST', '/v1/files', { token: acme, body: file, headers: { 'Content-Type': headers['Content-Type'] } });
+  assert.deepEqual([refused.status, refused.headers['retry-after']], [503, '1']);
+  assert.equal((await send(narrow.url, 'GET', '/v1/files?session_id=s', { token: acme })).status, 200, 'other routes go on');
+  slow.end(file.slice(10));
+  assert.equal((await answered).statusCode, 201);
+  const next = await send(narrow.url, 'POST', '/v1/files', { token: acme, body: file, headers: { 'Content-Type': headers['Content-Type'] } });
+  assert.equal(next.status, 201);
 });
 
 claim('a server without files refuses uploads and says so', async () => {
