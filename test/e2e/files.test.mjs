@@ -53,7 +53,7 @@ claim('a file larger than any JSON body is stored byte for byte, and its record 
   const bytes = Buffer.alloc(LIMIT);
   for (let i = 0; i < LIMIT; i += 1) bytes[i] = (i * 7 + (i >> 8)) % 256;
   const { status, json } = await upload(acme, bytes, {
-    name: 'big "ü".png',
+    name: 'big "\u00fc".png',
     type: 'image/png',
     fields: { session_id: 's-1' },
   });
