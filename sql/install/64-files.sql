@@ -74,6 +74,8 @@ DECLARE
     excess text;
     verdict record;
 BEGIN
+    PERFORM tenancy.require(num_nulls(filename, mime_type, content) = 0,
+        'a file has a name, a type and bytes', 'Give all three; the bytes may be none.');
     SELECT q.* INTO quota FROM tenancy.file_quotas AS q WHERE q.tenant_id IN (tenant, '*') ORDER BY q.tenant_id = '*' LIMIT 1;
     largest := least(quota.max_file_bytes, (server_limits ->> 'max_file_size_bytes')::bigint);
     refusal := CASE

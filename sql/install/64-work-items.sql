@@ -50,6 +50,7 @@ CREATE FUNCTION agent.add_work_item(body jsonb, OUT item agent.work_items)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM tenancy.require(body ->> 'title' <> '', 'a work item has a title', 'Give a title of 1 to 1000 characters.');
     INSERT INTO agent.work_items (tenant_id, title, description, priority, required_capabilities, max_tokens,
         max_cost_usd, max_duration_seconds, parent_id, depends_on, acceptance_criteria)
     VALUES (tenancy.current_tenant(), body ->> 'title', coalesce(body ->> 'description', ''),

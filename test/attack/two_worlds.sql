@@ -38,7 +38,7 @@ writing (w) AS (
         ('SELECT (agent.fork_session(:''token'', jsonb_build_object(''session_id'', %s))).status'), ('SELECT (agent.create_session(:''token'', jsonb_build_object(''session_id'', %s))).*'),
         ('SELECT (agent.get_file(:''token'', jsonb_build_object(''file_id'', %s))).*'), ('SELECT (agent.delete_file(:''token'', jsonb_build_object(''file_id'', %s))).*'),
         ('SELECT (agent.checkout_work_item(:''token'', jsonb_build_object(''work_item_id'', %s))).status'), ('SELECT (agent.begin_turn(:''token'', jsonb_build_object(''file_ids'', jsonb_build_array(%s), ''messages'', ''[{"role": "user", "content": "x"}]''::jsonb))).status'),
-        ('DELETE FROM agent.files WHERE file_id = %s RETURNING filename'), ('SELECT agent.move_work_item(%s, ''delete'', ''{}'')'), ('SELECT (agent.store_file(NULL, %s, ''text/plain'', ''x'')).refusal'),
+        ('DELETE FROM agent.files WHERE file_id = %s RETURNING filename'), ('SELECT agent.move_work_item(%s, ''delete'', ''{}'')'), ('SELECT (agent.store_file(NULL, ''x'' || %s, ''text/plain'', ''x'')).refusal'),
         ('SELECT (agent.list_feedback(:''token'', jsonb_build_object(''trace_id'', %s))).*'), ('SELECT agent.end_turn(%s, ''{}'')'), ('SELECT agent.meter_turn(%s || repeat(''0'', 64) || ''.globex'', 1)')) w (s)),
 other (q) AS (
     SELECT 'SELECT (agent.' || r || '(:''token'', ''{}'')).*' FROM unnest('{list_traces,list_feedback,feedback_stats,get_usage,list_work_items,work_item_stats,list_files}'::text[]) r

@@ -74,12 +74,12 @@ INSERT INTO agent.sessions (tenant_id, session_id) VALUES ('acme', 'own'), ('glo
 INSERT INTO agent.feedback (tenant_id, feedback_id, trace_id, rating, comment, user_id)
     SELECT 'globex', 'f' || n, 't', 1, CASE WHEN n % 2 = 0 THEN 'CANARY' ELSE n::text END, 'carol' FROM generate_series(1, 1000) n;
 INSERT INTO agent.files (tenant_id, file_id, user_id, filename, mime_type, size_bytes, sha256, parse_status)
-    SELECT t, 'f' || n, 'carol', CASE n WHEN 2 THEN 'CANARY' ELSE n::text END, 'text/plain', 1, repeat('0', 64), 'completed'
+    SELECT t, 'f' || n, 'carol', CASE WHEN n % 2 = 0 THEN 'CANARY' ELSE n::text END, 'text/plain', 1, repeat('0', 64), 'completed'
     FROM (VALUES ('globex', 300), ('acme', 1)) w (t, most), generate_series(1, most) n;
 INSERT INTO agent.file_contents SELECT tenant_id, file_id, 'x' FROM agent.files;
 INSERT INTO agent.file_usage SELECT tenant_id, count(*), sum(size_bytes) FROM agent.files GROUP BY 1;
 INSERT INTO agent.work_items (tenant_id, id, title, created_by)
-    SELECT 'globex', 'f' || n, CASE n WHEN 2 THEN 'CANARY' ELSE n::text END, 'carol' FROM generate_series(1, 300) n;
+    SELECT 'globex', 'f' || n, CASE WHEN n % 2 = 0 THEN 'CANARY' ELSE n::text END, 'carol' FROM generate_series(1, 300) n;
 SELECT tenancy.set_file_quota(NULL, 1000) \g /dev/null
 ANALYZE agent.feedback, agent.files, agent.work_items;
 SELECT lo_from_bytea(4242, 'CANARY-lo') \g /dev/null

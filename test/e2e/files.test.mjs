@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { OpenAI } from './support/openai.mjs';
@@ -32,38 +33,79 @@ async function upload(token, content, { name = 'a.txt', type = 'text/plain', fie
   return { status: answer.status, json: await answer.json() };
 }
 
+/** The status of a request that announces so many bytes and sends none. */
+const judgedByHead = (route, type, bytes) =>
+  new Promise((resolve, reject) => {
+    const headers = { Authorization: `Bearer ${acme}`, 'Content-Type': type, 'Content-Length': bytes };
+    const request = http.request(server.url + route, { method: 'POST', headers, agent: false });
+    request.on('error', reject);
+    request.on('response', (response) => {
+      resolve(response.statusCode);
+      request.destroy();
+    });
+    request.flushHeaders();
+  });
+
 const raw = (body, type = 'multipart/form-data; boundary=b') =>
   call(acme, 'POST', '/v1/files', { body, headers: { 'Content-Type': type } });
 
 claim('a file larger than any JSON body is stored byte for byte, and its record tells its hash', async () => {
   const bytes = Buffer.alloc(LIMIT);
   for (let i = 0; i < LIMIT; i += 1) bytes[i] = (i * 7 + (i >> 8)) % 256;
-  const { status, json } = await upload(acme, bytes, { name: 'big "ü".png', type: 'image/png', fields: { session_id: 's-1' } });
+  const { status, json } = await upload(acme, bytes, {
+    name: 'big "\u00fc".png',
+    type: 'image/png',
+    fields: { session_id: 's-1' },
+  });
   assert.equal(status, 201, JSON.stringify(json));
   assert.deepEqual(Object.keys(json).sort(), [
-    'chunk_count', 'chunk_status', 'created_at', 'file_id', 'filename', 'mime_type', 'parse_error',
-    'parse_status', 'session_id', 'sha256', 'size_bytes',
+    'chunk_count',
+    'chunk_status',
+    'created_at',
+    'file_id',
+    'filename',
+    'mime_type',
+    'parse_error',
+    'parse_status',
+    'session_id',
+    'sha256',
+    'size_bytes',
   ]);
   assert.match(json.file_id, /^file_[0-9a-f]{24}$/);
   assert.equal(json.sha256, createHash('sha256').update(bytes).digest('hex'));
   assert.equal(json.size_bytes, LIMIT);
-  const [stored] = await world.rows('SELECT content FROM agent.file_contents WHERE file_id = $1', json.file_id);
+  const [stored] = await world.rows(
+    'SELECT content FROM agent.file_contents WHERE file_id = $1',
+    json.file_id,
+  );
   assert.ok(bytes.equals(stored.content));
   const list = await call(acme, 'GET', '/v1/files?session_id=s-1');
-  assert.deepEqual(list.json.map((file) => file.file_id), [json.file_id]);
-  assert.equal((await call(acme, 'DELETE', `/v1/files/${json.file_id}/`)).text, `{"deleted": true, "file_id": "${json.file_id}"}`);
+  assert.deepEqual(
+    list.json.map((file) => file.file_id),
+    [json.file_id],
+  );
+  assert.equal(
+    (await call(acme, 'DELETE', `/v1/files/${json.file_id}/`)).text,
+    `{"deleted": true, "file_id": "${json.file_id}"}`,
+  );
   assert.equal((await call(acme, 'GET', `/v1/files/${json.file_id}`)).status, 404);
 });
 
 claim('limits of the server and the database: 413 and 415 before anything is kept', async () => {
   const large = await upload(acme, Buffer.alloc(LIMIT + 1));
-  assert.deepEqual(large, { status: 413, json: { detail: `File exceeds max_file_size_bytes (${LIMIT} bytes)` } });
-  assert.equal((await upload(acme, Buffer.alloc(LIMIT + 100_000))).status, 413);
+  assert.deepEqual(large, {
+    status: 413,
+    json: { detail: `File exceeds max_file_size_bytes (${LIMIT} bytes)` },
+  });
+  assert.equal(await judgedByHead('/v1/files', 'multipart/form-data; boundary=b', LIMIT + 100_000), 413);
   const type = await upload(acme, 'x', { type: 'text/html' });
   assert.deepEqual(type, { status: 415, json: { detail: 'MIME type text/html is not allowed' } });
   assert.equal(Number(await world.value('SELECT count(*) FROM agent.files')), 0);
-  const chat = await call(acme, 'POST', '/v1/chat/completions', { body: chatBody('x'.repeat(5_000_000)) });
-  assert.equal(chat.status, 413, 'the limit of all other routes is as it was');
+  assert.equal(
+    await judgedByHead('/v1/chat/completions', 'application/json', 5_000_000),
+    413,
+    'as all other routes',
+  );
 });
 
 claim('parallel uploads never exceed the quota', async () => {
@@ -72,10 +114,16 @@ claim('parallel uploads never exceed the quota', async () => {
   const statuses = answers.map((answer) => answer.status).filter((status) => status !== 503);
   assert.equal(statuses.filter((status) => status === 201).length, 5, statuses.join());
   assert.ok(statuses.every((status) => status === 201 || status === 413));
-  assert.match(answers.find((answer) => answer.status === 413).json.detail, /^File quota exceeded: 5 of 5 files/);
+  assert.match(
+    answers.find((answer) => answer.status === 413).json.detail,
+    /^File quota exceeded: 5 of 5 files/,
+  );
   for (const answer of answers.filter((one) => one.status === 201))
     assert.equal((await call(acme, 'DELETE', `/v1/files/${answer.json.file_id}`)).status, 200);
-  assert.deepEqual(await world.rows("SELECT files::int, bytes::int FROM agent.file_usage WHERE tenant_id = 'acme'"), [{ files: 0, bytes: 0 }]);
+  assert.deepEqual(
+    await world.rows("SELECT files::int, bytes::int FROM agent.file_usage WHERE tenant_id = 'acme'"),
+    [{ files: 0, bytes: 0 }],
+  );
   await world.rows("SELECT tenancy.set_file_quota('acme', 20000000)");
 });
 
@@ -104,7 +152,10 @@ claim('forms that are none are answered with 4xx', async () => {
     assert.equal(answer.status, status, `${body.slice(0, 90)}: ${answer.text}`);
     assert.ok(answer.json.detail, answer.text);
   }
-  const refused = await call('not.a.token', 'POST', '/v1/files', { body: `${part(file, 'x')}--b--`, headers: { 'Content-Type': 'multipart/form-data; boundary=b' } });
+  const refused = await call('not.a.token', 'POST', '/v1/files', {
+    body: `${part(file, 'x')}--b--`,
+    headers: { 'Content-Type': 'multipart/form-data; boundary=b' },
+  });
   assert.equal(refused.status, 401);
   for (const query of ['', '?session_id=a/b', '?session_id=s&limit=-1', '?session_id=s&offset=x'])
     assert.ok([400, 422].includes((await call(acme, 'GET', `/v1/files${query}`)).status), query);
@@ -112,29 +163,45 @@ claim('forms that are none are answered with 4xx', async () => {
 
 claim("openai's library and curl upload; the text is in front of the model by file_ids", async () => {
   const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: acme, maxRetries: 0 });
-  const made = await client.files.create({ file: new File(['from the library'], 'l.txt', { type: 'text/plain' }), purpose: 'assistants' });
+  const made = await client.files.create({
+    file: new File(['from the library'], 'l.txt', { type: 'text/plain' }),
+    purpose: 'assistants',
+  });
   assert.equal(made.filename, 'l.txt');
   const note = path.join(world.directory, 'note.txt');
   writeFileSync(note, 'from curl');
-  const { stdout } = await promisify(execFile)('curl', ['-sS', '-H', `Authorization: Bearer ${acme}`,
-    '-F', `file=@${note};type=text/plain`, '-F', 'session_id=s-2', `${server.url}/v1/files`]);
+  const { stdout } = await promisify(execFile)('curl', [
+    '-sS',
+    '-H',
+    `Authorization: Bearer ${acme}`,
+    '-F',
+    `file=@${note};type=text/plain`,
+    '-F',
+    'session_id=s-2',
+    `${server.url}/v1/files`,
+  ]);
   const curled = JSON.parse(stdout);
   assert.equal(curled.session_id, 's-2');
   const body = chatBody('and?', { session_id: 'with-files', file_ids: [curled.file_id, made.file_id] });
   assert.equal((await call(acme, 'POST', '/v1/chat/completions', { body })).status, 200);
   const session = (await call(acme, 'GET', '/v1/sessions/with-files')).json;
-  assert.deepEqual(session.messages.map((message) => [message.role, message.content]), [
-    ['system', 'File "note.txt" (text/plain):\n\nfrom curl'],
-    ['system', 'File "l.txt" (text/plain):\n\nfrom the library'],
-    ['user', 'and?'],
-    ['assistant', 'and?'],
-  ]);
+  assert.deepEqual(
+    session.messages.map((message) => [message.role, message.content]),
+    [
+      ['system', 'File "note.txt" (text/plain):\n\nfrom curl'],
+      ['system', 'File "l.txt" (text/plain):\n\nfrom the library'],
+      ['user', 'and?'],
+      ['assistant', 'and?'],
+    ],
+  );
 });
 
 claim("another tenant's file is answered like one that nobody has", async () => {
   const { json } = await upload(acme, 'the secret of acme', { fields: { session_id: 's-3' } });
   const unknown = 'file_0123456789abcdef01234567';
-  const image = (id) => ({ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: `file_id:${id}` } }] }] });
+  const image = (id) => ({
+    messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: `file_id:${id}` } }] }],
+  });
   const probes = [
     (id) => call(globex, 'GET', `/v1/files/${id}`),
     (id) => call(globex, 'DELETE', `/v1/files/${id}`),
@@ -144,15 +211,59 @@ claim("another tenant's file is answered like one that nobody has", async () => 
   for (const probe of probes) {
     const foreign = await probe(json.file_id);
     assert.ok([400, 404].includes(foreign.status), foreign.text);
-    assert.equal(foreign.fingerprint().replaceAll(json.file_id, unknown), (await probe(unknown)).fingerprint());
+    assert.equal(
+      foreign.fingerprint().replaceAll(json.file_id, unknown),
+      (await probe(unknown)).fingerprint(),
+    );
   }
   assert.deepEqual((await call(globex, 'GET', '/v1/files?session_id=s-3')).json, []);
-  assert.equal((await call(acme, 'GET', `/v1/files/${json.file_id}`)).json.extracted_text, 'the secret of acme');
+  assert.equal(
+    (await call(acme, 'GET', `/v1/files/${json.file_id}`)).json.extracted_text,
+    'the secret of acme',
+  );
+});
+
+claim('no more uploads than there is memory for: the next one is told to come back', async () => {
+  const narrow = await world.tenancyd({ server: { files: { ...files, max_uploads: 1 } } });
+  const file =
+    '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\nContent-Type: text/plain\r\n\r\nx\r\n--b--';
+  const headers = {
+    Authorization: `Bearer ${acme}`,
+    'Content-Type': 'multipart/form-data; boundary=b',
+    'Content-Length': file.length,
+  };
+  const slow = http.request(`${narrow.url}/v1/files`, { method: 'POST', headers });
+  const answered = new Promise((resolve) => slow.on('response', resolve));
+  slow.write(file.slice(0, 10));
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const refused = await send(narrow.url, 'POST', '/v1/files', {
+    token: acme,
+    body: file,
+    headers: { 'Content-Type': headers['Content-Type'] },
+  });
+  assert.deepEqual([refused.status, refused.headers['retry-after']], [503, '1']);
+  assert.equal(
+    (await send(narrow.url, 'GET', '/v1/files?session_id=s', { token: acme })).status,
+    200,
+    'other routes go on',
+  );
+  slow.end(file.slice(10));
+  assert.equal((await answered).statusCode, 201);
+  const next = await send(narrow.url, 'POST', '/v1/files', {
+    token: acme,
+    body: file,
+    headers: { 'Content-Type': headers['Content-Type'] },
+  });
+  assert.equal(next.status, 201);
 });
 
 claim('a server without files refuses uploads and says so', async () => {
   const other = await world.tenancyd();
-  const answer = await send(other.url, 'POST', '/v1/files', { token: acme, body: '--b--', headers: { 'Content-Type': 'multipart/form-data; boundary=b' } });
+  const answer = await send(other.url, 'POST', '/v1/files', {
+    token: acme,
+    body: '--b--',
+    headers: { 'Content-Type': 'multipart/form-data; boundary=b' },
+  });
   assert.equal(answer.status, 404);
   assert.deepEqual(answer.json, { detail: 'File uploads are not enabled' });
 });

@@ -14,21 +14,52 @@ const call = (token, method, route, body) =>
 const make = async (more = {}) => (await call(alice, 'POST', '', { title: 'a task', ...more })).json;
 
 claim('an item goes from hand to hand in the shapes of the reference', async () => {
-  const created = await call(alice, 'POST', '/', { title: 'a task', max_cost_usd: 0.1, depends_on: ['wi_x'] });
+  const created = await call(alice, 'POST', '/', {
+    title: 'a task',
+    max_cost_usd: 0.1,
+    depends_on: ['wi_x'],
+  });
   assert.equal(created.status, 201, created.text);
   const item = created.json;
   assert.match(item.id, /^wi_[0-9a-f]{16}$/);
-  assert.deepEqual(
-    Object.keys(item).sort(),
-    ['assignee', 'created_at', 'created_by', 'depends_on', 'description', 'id', 'max_cost_usd', 'parent_id', 'priority', 'status', 'title', 'updated_at'],
-  );
+  assert.deepEqual(Object.keys(item).sort(), [
+    'assignee',
+    'created_at',
+    'created_by',
+    'depends_on',
+    'description',
+    'id',
+    'max_cost_usd',
+    'parent_id',
+    'priority',
+    'status',
+    'title',
+    'updated_at',
+  ]);
   assert.match(created.text, /"max_cost_usd": 0\.1[,}]/, 'exact');
-  assert.deepEqual((await call(bob, 'GET', '?max_results=5')).json.map((one) => one.id), [item.id]);
-  const taken = await call(bob, 'POST', `/${item.id}/checkout`, { actor_id: 'bob', lease_duration_seconds: 60 });
+  assert.deepEqual(
+    (await call(bob, 'GET', '?max_results=5')).json.map((one) => one.id),
+    [item.id],
+  );
+  const taken = await call(bob, 'POST', `/${item.id}/checkout`, {
+    actor_id: 'bob',
+    lease_duration_seconds: 60,
+  });
   assert.deepEqual([taken.status, taken.json.status, taken.json.assignee], [200, 'checked_out', 'bob']);
-  const done = await call(bob, 'POST', `/${item.id}/complete`, { result: 7, review_required: true, accomplished: ['all'] });
+  const done = await call(bob, 'POST', `/${item.id}/complete`, {
+    result: 7,
+    review_required: true,
+    accomplished: ['all'],
+  });
   assert.equal(done.json.status, 'review_pending');
-  assert.deepEqual(done.json.handoff_note, { accomplished: ['all'], attempted: [], remaining: [], blockers: [], artifacts: {}, context: '' });
+  assert.deepEqual(done.json.handoff_note, {
+    accomplished: ['all'],
+    attempted: [],
+    remaining: [],
+    blockers: [],
+    artifacts: {},
+    context: '',
+  });
   assert.equal((await call(alice, 'POST', `/${item.id}/accept`)).json.status, 'completed');
   assert.deepEqual((await call(alice, 'GET', '/stats')).json, { counts: { completed: 1 }, total: 1 });
   const deleted = await call(alice, 'DELETE', `/${item.id}`);
@@ -38,7 +69,9 @@ claim('an item goes from hand to hand in the shapes of the reference', async () 
 
 claim('of twenty parallel checkouts one wins', async () => {
   const { id } = await make();
-  const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => call(i % 2 ? alice : bob, 'POST', `/${id}/checkout`, {})));
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, i) => call(i % 2 ? alice : bob, 'POST', `/${id}/checkout`, {})),
+  );
   assert.equal(answers.filter((answer) => answer.status === 200).length, 1);
   assert.ok(answers.every((answer) => answer.status === 200 || answer.status === 409));
   const lost = answers.find((answer) => answer.status === 409);
@@ -58,14 +91,31 @@ claim('only the holder of a lease that has not run out completes and releases', 
 
 claim('malformed input is answered with 4xx', async () => {
   const { id } = await make();
-  const bodies = ['{', '[]', '"x"', '{"title": 5}', '{"title": "x", "priority": 1e99}', '{"title": "x", "max_cost_usd": "1"}',
-    '{"title": "x", "required_capabilities": {}}', '{"title": "\\u0000"}', '{"title": "x", "created_by": "bob"}', '{}'];
+  const bodies = [
+    '{',
+    '[]',
+    '"x"',
+    '{"title": 5}',
+    '{"title": "x", "priority": 1e99}',
+    '{"title": "x", "max_cost_usd": "1"}',
+    '{"title": "x", "required_capabilities": {}}',
+    '{"title": "\\u0000"}',
+    '{"title": "x", "created_by": "bob"}',
+    '{}',
+  ];
   for (const body of bodies) {
     const status = (await call(alice, 'POST', '', body)).status;
     assert.ok(status >= 400 && status < 500, `${body}: ${status}`);
   }
-  for (const [move, body] of [['checkout', '{"lease_duration_seconds": -1}'], ['checkout', '{"actor_id": 5}'], ['checkout', '{'],
-    ['complete', '{"artifacts": []}'], ['release', '{"blockers": "x"}'], ['reject', '{}'], ['reject', '{"reason": {}}']]) {
+  for (const [move, body] of [
+    ['checkout', '{"lease_duration_seconds": -1}'],
+    ['checkout', '{"actor_id": 5}'],
+    ['checkout', '{'],
+    ['complete', '{"artifacts": []}'],
+    ['release', '{"blockers": "x"}'],
+    ['reject', '{}'],
+    ['reject', '{"reason": {}}'],
+  ]) {
     const status = (await call(alice, 'POST', `/${id}/${move}`, body)).status;
     assert.ok(status >= 400 && status < 500, `${move} ${body}: ${status}`);
   }
@@ -75,8 +125,15 @@ claim('malformed input is answered with 4xx', async () => {
 claim("another tenant's item is answered like one that nobody has", async () => {
   const { id } = await make();
   const unknown = 'wi_0123456789abcdef';
-  const probes = [['GET', ''], ['DELETE', ''], ['POST', '/checkout', {}], ['POST', '/complete', {}], ['POST', '/release', {}],
-    ['POST', '/accept', {}], ['POST', '/reject', { reason: 'x' }]];
+  const probes = [
+    ['GET', ''],
+    ['DELETE', ''],
+    ['POST', '/checkout', {}],
+    ['POST', '/complete', {}],
+    ['POST', '/release', {}],
+    ['POST', '/accept', {}],
+    ['POST', '/reject', { reason: 'x' }],
+  ];
   for (const [method, route, body] of probes) {
     const foreign = await call(globex, method, `/${id}${route}`, body);
     assert.equal(

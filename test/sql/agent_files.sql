@@ -27,7 +27,7 @@ SELECT tenancy.set_file_quota('acme', 1000, 3, 600, '{text/plain,text/html,image
 -- the record: types in lower case without parameters, SHA-256 of the bytes, the subject as the owner
 \c - regress_app
 SELECT status, body - 'created_at' - 'file_id' AS created, body ->> 'file_id' ~ '^file_[0-9a-f]{24}$' AS id_ok, body ->> 'file_id' AS note
-FROM agent.create_file(:'token_acme_alice', '{"filename": "notes.txt", "mime_type": "Text/Plain; charset=utf-8", "session_id": "s1"}', 'héllo') \gset
+FROM agent.create_file(:'token_acme_alice', '{"filename": "notes.txt", "mime_type": "Text/Plain; charset=utf-8", "session_id": "s1"}', '\x68c3a96c6c6f') \gset
 \echo :status :created :id_ok
 SELECT status, body - 'created_at' - 'file_id' AS record FROM agent.get_file(:'token_acme_bob', jsonb_build_object('file_id', :'note'));
 SELECT body ->> 'file_id' AS image FROM agent.create_file(:'token_acme_bob', '{"filename": "i.png", "mime_type": "image/png", "session_id": "s1"}', '\x89504e47ff') \gset
