@@ -3,7 +3,7 @@
 CREATE FUNCTION tenancy.config_state() RETURNS TABLE (object text, name text, state jsonb)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT 'issuer', i.issuer, to_jsonb(i) - '{issuer,created_at}'::text[] FROM tenancy.issuers i
+    SELECT 'issuer', i.issuer, to_jsonb(i) - '{issuer,created_at,keys_until}'::text[] FROM tenancy.issuers i
     UNION ALL
     SELECT 'key', concat_ws(' ', k.issuer, nullif(k.kid, ''), k.thumbprint),
         jsonb_build_object('issuer', k.issuer, 'algorithm', k.algorithm, 'state', k.state) FROM tenancy.signing_keys k
