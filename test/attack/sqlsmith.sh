@@ -8,9 +8,9 @@ SMITH_SECONDS=20 # for each of the two runs
 
 smith_target() { echo "host=$PGHOST port=$PGPORT dbname=attack_protected user=attack_app"; }
 
-# Always the same queries of sqlsmith's own version: the seed is fixed.
+# make_smith_queries SEED: the same ones for the same seed, catalog and version of sqlsmith.
 make_smith_queries() {
-    sqlsmith --dry-run --seed=20 --max-queries="$SMITH_QUERIES" --target="$(smith_target)" >"$WORK/smith.sql" 2>"$WORK/smith.err" ||
+    sqlsmith --dry-run --seed="$1" --max-queries="$SMITH_QUERIES" --target="$(smith_target)" >"$WORK/smith.sql" 2>"$WORK/smith.err" ||
         { tail -n 5 "$WORK/smith.err" && return 1; }
     (($(grep -c ';$' "$WORK/smith.sql") > SMITH_QUERIES / 2))
 }
@@ -38,9 +38,17 @@ no_crash() {
 no_canary() {
     ! grep -a CANARY "$WORK/smith.out" && ! tail -c "+$((LOG_START + 1))" "$CLUSTER_LOG" | grep -a CANARY
 }
-canary_would_show() {
-    run_smith attack_bypass >"$WORK/smith.bypass"
-    grep -qa CANARY "$WORK/smith.bypass"
+
+# Queries that prove something: some of them would show the canary, were there no wall. Whether a seed's do depends on
+# all that is in the catalog, so several are tried.
+make_telling_queries() {
+    local seed
+    for seed in {20..27}; do
+        make_smith_queries "$seed" || return 1
+        PGOPTIONS='-c default_transaction_read_only=on' run_smith attack_bypass >"$WORK/smith.bypass"
+        ! grep -qa CANARY "$WORK/smith.bypass" || return 0
+    done
+    return 1
 }
 rows_came() { (($(grep -acvE 'ERROR|LINE|\^|HINT|DETAIL|CONTEXT|QUERY|^$' "$WORK/smith.out") > 200)); }
 
@@ -48,14 +56,13 @@ attack_sqlsmith() {
     local before
     admin -d postgres -c "ALTER ROLE attack_app SET tenancy.context_scope = 'session'" \
         -c "CREATE ROLE attack_bypass LOGIN BYPASSRLS IN ROLE attack_app" -c "ALTER ROLE attack_bypass SET tenancy.context_scope = 'session'"
+    try "sqlsmith makes queries that show the other tenant's canary to a role that bypasses row security" make_telling_queries
     before=$(theirs)
     LOG_START=$(stat -c %s "$CLUSTER_LOG")
-    try "sqlsmith makes queries" make_smith_queries
     run_smith attack_app >"$WORK/smith.out"
     try "sqlsmith: the server does not crash" no_crash
     try "sqlsmith: rows came back" rows_came
     try "sqlsmith: no canary of the other tenant in answers or log" no_canary
     try "sqlsmith: the other tenant's rows are what they were" equals_before "$before"
-    try "sqlsmith: a role that bypasses row security would have seen it" canary_would_show
 }
 equals_before() { [[ $(theirs) == "$1" ]]; }
