@@ -54,7 +54,7 @@ torture: deps-check ## a quarter of an hour of kill -9, restarts and races on ra
 	@test/attack/run.sh long
 	@test/torture/run.sh long
 	@test/torture/mutate.sh
-check-pg17:     ## the SQL suites on PostgreSQL 17, in a root of Debian 13 (root, network, minutes)
+check-pg17:     ## the SQL and attack suites on PostgreSQL 17, in a root of Debian 13 (root, network, minutes)
 	@test/run/other-postgres.sh 17
 check-pg18:     ## the extension compiles for PostgreSQL 18, in a root of Debian sid (the same)
 	@test/run/other-postgres.sh 18
