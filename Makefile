@@ -9,19 +9,22 @@ export PG_MAJOR PG_CONFIG WERROR
 
 PGXS_MK = --no-print-directory -f pgxs.mk
 
-.PHONY: all help deps deps-check run up down reset token demo check bench bench-tokens bench-limits bench-isolation torture \
+.PHONY: all help deps deps-check deps-deb deb deb-check check-pg17 check-pg18 run up down reset token demo check \
+        bench bench-tokens bench-limits bench-isolation torture \
         fuzz lint format server install install-server uninstall installcheck clean
 
 all:            ## build the extension (the default; needs no server libraries)
 	@$(MAKE) $(PGXS_MK) all
 
 help:           ## print this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):[^#]*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 deps:           ## install the Debian packages that building and running needs (apt, asks nothing)
 	@scripts/deps.sh run
 deps-check:     ## install those and what tests and linters need
 	@scripts/deps.sh check
+deps-deb:       ## install those and what makes and tries packages
+	@scripts/deps.sh deb
 
 run:            ## install, build and start everything; Ctrl-C stops it (PORT= PGPORT= choose ports)
 	@scripts/dev.sh run
@@ -54,6 +57,10 @@ torture: deps-check ## a quarter of an hour of kill -9, restarts and races on ra
 	@test/attack/run.sh long
 	@test/torture/run.sh long
 	@test/torture/mutate.sh
+check-pg17:     ## the SQL and attack suites on PostgreSQL 17, in a root of Debian 13 (root, network, minutes)
+	@test/run/other-postgres.sh 17
+check-pg18:     ## the extension compiles for PostgreSQL 18, in a root of Debian sid (the same)
+	@test/run/other-postgres.sh 18
 fuzz:           ## fuzz the parsers, SECONDS=60 each
 	$(MAKE) --no-print-directory -C test/fuzz run SECONDS=$(or $(SECONDS),60)
 lint:           ## formatting, clang-tidy, cppcheck, shellcheck
@@ -67,6 +74,10 @@ install:        ## install the extension into PostgreSQL's directories (needs ro
 	@$(MAKE) $(PGXS_MK) install
 install-server: server ## install tenancyd into PREFIX=/usr/local (needs root)
 	install -D -m 0755 build/tenancyd $(DESTDIR)$(or $(PREFIX),/usr/local)/bin/tenancyd
+deb: deps-deb   ## build the Debian packages, build/deb/*.deb
+	@scripts/deb.sh
+deb-check: deb  ## install them in a clean Debian 12, tour, remove (root, network, minutes)
+	@test/run/package.sh
 uninstall:      ## remove the extension from PostgreSQL's directories (needs root)
 	@$(MAKE) $(PGXS_MK) uninstall
 installcheck:   ## PostgreSQL's regression tests against a running server that has it preloaded (PGHOST PGPORT)

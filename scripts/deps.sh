@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# deps.sh run|check: installs the Debian packages that are missing. `run` is what it takes to build
-# and run pg_tenancy; `check` adds what the tests and linters use. Asks nothing.
+# deps.sh run|check|deb: installs the Debian packages that are missing. `run` is what it takes to build
+# and run pg_tenancy; `check` adds what the tests and linters use, `deb` what makes and tries packages. Asks
+# nothing.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -16,6 +17,8 @@ CHECK_PACKAGES=(
     libgtest-dev libclang-rt-14-dev python3-cryptography-vectors pgbouncer jq sqlsmith
 )
 
+DEB_PACKAGES=(build-essential debhelper lintian mmdebstrap)
+
 BACKPORTS=/etc/apt/sources.list.d/pg_tenancy-backports.list
 
 # A Node.js that is already there (nodesource, nvm ...) is kept: Debian's would replace or shadow it.
@@ -26,6 +29,7 @@ node_is_enough() {
 
 wanted() {
     printf '%s\n' "${RUN_PACKAGES[@]}"
+    [[ $1 != deb ]] || printf '%s\n' "${DEB_PACKAGES[@]}"
     [[ $1 == check ]] || return 0
     printf '%s\n' "${CHECK_PACKAGES[@]}"
     node_is_enough || echo nodejs
@@ -78,7 +82,7 @@ install_valkey() {
 }
 
 main() {
-    [[ ${1:-} == run || ${1:-} == check ]] || die "usage: deps.sh run|check"
+    [[ ${1:-} =~ ^(run|check|deb)$ ]] || die "usage: deps.sh run|check|deb"
     command -v apt-get >/dev/null ||
         die "this is no Debian system; install the equivalents of these by hand: $(wanted "$1" | xargs)"
     local packages

@@ -221,15 +221,24 @@ private:
         socket.allow(limits_.max_header_bytes, Socket::Clock::now() + limits_.request_timeout);
         SocketStream stream(socket);
         bool was_closed = false;
-        const bool ok =
-            process_request(stream, false, was_closed, [this, &stream](httplib::Request &request) {
-                stream.end_of_head();
-                accept_head(request);
-            });
+        const bool ok = process(stream, was_closed, [this, &stream](httplib::Request &request) {
+            stream.end_of_head();
+            accept_head(request);
+        });
         current() = nullptr;
         if (exchange.on_sent)
             exchange.on_sent(socket.bytes_sent() - sent_before);
         return ok && !was_closed && !exchange.must_close;
+    }
+
+    // cpp-httplib of Debian 13 also asks for the addresses of both ends; nothing of ours reads
+    // them.
+    template <class Setup>
+    bool process(SocketStream &stream, bool &was_closed, const Setup &setup) {
+        if constexpr (requires { this->process_request(stream, false, was_closed, setup); })
+            return this->process_request(stream, false, was_closed, setup);
+        else
+            return this->process_request(stream, {}, 0, {}, 0, false, was_closed, setup);
     }
 
     void accept_head(httplib::Request &request) {

@@ -30,7 +30,7 @@ SELECT tenancy.set_tenant_from_jwt(:'token_acme') \g /dev/null
 -- A18, A19: switch in the middle of a statement, in a parallel plan, too. Stopped as A17; the policy asks once.
 SELECT attack.refused('A18 the tenant changes within a statement', format('SELECT tenant_id, tenancy.set_tenant_from_jwt(%L) FROM shop.accounts', :'token_globex'), '42501 25001 PT401 PT403');
 SELECT tenancy.set_tenant_from_jwt(:'token_acme') \g /dev/null
-SET LOCAL force_parallel_mode = on;
+SELECT set_config(name, 'on', true) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query') \g /dev/null
 SET LOCAL parallel_setup_cost = 0;
 SET LOCAL parallel_tuple_cost = 0;
 SET LOCAL min_parallel_table_scan_size = 0;

@@ -1,22 +1,34 @@
 # shellcheck shell=bash
 # File systems of a Debian release, to build and install in. Needs root and mmdebstrap. Source lib.sh first.
 
-# make_root DIRECTORY SUITE PACKAGE...: a minimal system with the packages, from the mirror that this
-# machine's own packages come from, fetched with this machine's settings of apt (proxy, checks).
+# sources SUITE: where packages of that release come from: of this machine's own release with its security
+# fixes and updates, of another from the same mirror.
+sources() {
+    local codename
+    codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+    # shellcheck disable=SC2016 # apt's own variables
+    apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' "Created-By: Packages" "Component: main" |
+        if [[ $1 == "$codename" ]]; then
+            grep -E " $1(-security|-updates)? "
+        else
+            sed -n "s/ $codename main\$/ $1 main/p"
+        fi
+}
+
+# make_root DIRECTORY SUITE PACKAGE...: a minimal system with the packages, fetched with this machine's
+# settings of apt (proxy, checks).
 make_root() {
-    local directory=$1 suite=$2 codename mirror
+    local directory=$1 suite=$2 list
     shift 2
     is_root || die "a root file system can only be made by root"
     command -v mmdebstrap >/dev/null || die "mmdebstrap is missing (make deps-deb installs it)"
-    codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-    # shellcheck disable=SC2016 # apt's own variable
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' "Codename: $codename" "Component: main" | sed -n 1p)
-    [[ -n $mirror ]] || die "this machine's apt knows no mirror of $codename"
+    list=$(sources "$suite")
+    [[ -n $list ]] || die "this machine's apt knows no mirror that could have $suite"
     mkdir -p "${directory%/*}"
     apt-config dump Acquire | grep -v IndexTargets >"$directory.apt.conf"
     say "making a root of $suite in $directory"
     mmdebstrap --quiet --mode=root --variant=minbase --skip=cleanup/apt/lists --aptopt="$directory.apt.conf" \
-        --include="$(tr ' ' , <<<"$*")" "$suite" "$directory" "deb $mirror $suite main" >"$directory.log" 2>&1 && return
+        --include="$(tr ' ' , <<<"$*")" "$suite" "$directory" - <<<"$list" >"$directory.log" 2>&1 && return
     show_tail "$directory.log"
     die "mmdebstrap failed; its log is $directory.log"
 }
