@@ -14,7 +14,8 @@ enum LockClass : uint16 {
     ledger_class = 0x7E01,
     instance_class = 0x7E02,
     alert_class = 0x7E03,
-    tenant_class = 0x7E04
+    tenant_class = 0x7E04,
+    task_class = 0x7E05
 };
 
 // Drawn at the start of the server, so that who reads pg_locks cannot tell whose lock it is.
@@ -68,6 +69,12 @@ void unlock_shared_ledger(const char *tenant_id) {
 void lock_alerts(const char *tenant_id) {
     const LOCKTAG tag = lock_tag(tenant_id, alert_class);
     (void)LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+bool lock_task(const char *task, bool wait) {
+    PreventCommandDuringRecovery("maintenance of tenants");
+    const LOCKTAG tag = lock_tag(task, task_class);
+    return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 bool lock_instance(const char *instance_id) {

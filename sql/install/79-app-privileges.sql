@@ -29,6 +29,7 @@ BEGIN ATOMIC
         ('table', 'agent.spans', 'SELECT'),
         ('table', 'agent.usage', 'SELECT'),
         ('table', 'agent.audit_log', 'SELECT'),
+        ('table', 'agent.audit_seals', 'SELECT'),
         -- All of an alert but how its delivery goes.
         ('table', 'tenancy.alerts', 'SELECT (tenant_id, alert_id, budget_id, scope, scope_value, period, '
             'window_start, mode, kind, measure, threshold, limit_picodollars, limit_tokens, '
