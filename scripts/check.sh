@@ -15,6 +15,7 @@ SUITES=(
     "regress     | test/run/pg-regress.sh regress"
     "isolation   | test/run/pg-regress.sh isolation"
     "dump        | test/run/dump.sh"
+    "lifecycle   | test/run/lifecycle.sh"
     "doctor      | test/run/doctor.sh"
     "attack      | test/attack/run.sh"
     "tokens      | test/tokens/run.sh"
