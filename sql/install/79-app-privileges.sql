@@ -17,6 +17,7 @@ BEGIN ATOMIC
         ('function', 'tenancy.is_text(text)', 'EXECUTE'), -- in CHECKs of what the role may write
         ('function', 'tenancy.advisory_lock(bigint)', 'EXECUTE'),
         ('function', 'tenancy.try_advisory_lock(bigint)', 'EXECUTE'),
+        ('function', 'tenancy.activity()', 'EXECUTE'),
         ('function', 'tenancy.channel(text)', 'EXECUTE'),
         ('function', 'tenancy.notify(text, text)', 'EXECUTE'),
         -- What row security keeps inside the tenant may be written in plain SQL, too.

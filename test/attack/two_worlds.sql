@@ -39,7 +39,7 @@ writing (w) AS (
         ('SELECT (agent.list_feedback(:''token'', jsonb_build_object(''trace_id'', %s))).*'), ('SELECT agent.end_turn(%s, ''{}'')'), ('SELECT agent.meter_turn(%s || repeat(''0'', 64) || ''.globex'', 1)')) w (s)),
 other (q) AS (
     SELECT 'SELECT (agent.' || r || '(:''token'', ''{}'')).*' FROM unnest('{list_traces,list_feedback,feedback_stats,get_usage}'::text[]) r
-    UNION ALL SELECT 'SELECT count(*) FROM ' || t FROM unnest('{"pg_stats WHERE schemaname <> ''pg_catalog''",pg_policies,agent.messages,agent.turns,agent.traces,agent.spans,agent.audit_log,shop.rich,pg_stat_user_tables,pg_stat_xact_user_tables,pg_stat_activity,pg_locks,tenancy.tenants,tenancy.tenant_claims,tenancy.budgets}'::text[]) t
+    UNION ALL SELECT 'SELECT count(*) FROM ' || t FROM unnest('{"pg_stats WHERE schemaname <> ''pg_catalog''",pg_policies,agent.messages,agent.turns,agent.traces,agent.spans,agent.audit_log,agent.audit_seals,tenancy.activity(),shop.rich,pg_stat_user_tables,pg_stat_xact_user_tables,pg_stat_activity,pg_locks,tenancy.tenants,tenancy.tenant_claims,tenancy.budgets}'::text[]) t
     UNION ALL SELECT format('SELECT id FROM shop.accounts WHERE attack.tells(%s) AND %s %s %s AND id < 4 ORDER BY id', name, name, o, v) FROM (VALUES ('email'), ('note')) c (name), (VALUES ('>'), ('<='), ('<>')) o (o), word
     UNION ALL SELECT format(E'BEGIN\\; SELECT count(*) FROM shop.accounts WHERE balance = %s\\; SELECT %s(''shop.accounts''::regclass)\\; ROLLBACK', v, f)
         FROM number, (SELECT proname FROM pg_proc WHERE proname ~ '^pg_stat_get_(xact_)?(tuples|live|dead|numscans|blocks)' AND pronargs = 1) c (f)

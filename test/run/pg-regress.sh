@@ -19,7 +19,8 @@ $CLUSTER_CONF"
     local options=
     # A specification cannot call a program: its token and keys come in as settings.
     [[ $1 == regress ]] ||
-        options="-c test.token=$(test/tools/issuer.sh token acme alice) -c test.jwks=$(test/tools/issuer.sh jwks)"
+        options="-c test.token=$(test/tools/issuer.sh token acme alice) -c test.jwks=$(test/tools/issuer.sh jwks) \
+-c test.other_token=$(test/tools/issuer.sh token globex carol)"
     scripts/with-cluster.sh env PGOPTIONS="$options" make --no-print-directory installcheck "$other"
 }
 

@@ -83,3 +83,4 @@ ROLLBACK;
 RESET session_replication_role;
 DELETE FROM tenancy.retention;
 DELETE FROM tenancy.budgets;
+DELETE FROM tenancy.prices;
