@@ -41,11 +41,15 @@ UPDATE agent.audit_seals SET sealed_at = now();
 UPDATE agent.audit_seals SET purged_at = now(), purge_reason = 'x', row_ids = NULL, row_marks = NULL, row_count = 1;
 DELETE FROM agent.audit_seals;
 TRUNCATE agent.audit_seals;
--- also a row under a seal that another transaction marked as purged
+-- also rows whose seals are not those that are marked as purged, or were marked by another transaction
 BEGIN;
 UPDATE agent.audit_seals SET purged_at = now(), purge_reason = 'x', row_ids = NULL, row_marks = NULL WHERE tenant_id = 'globex';
 DELETE FROM agent.audit_log WHERE tenant_id = 'acme';
 ROLLBACK;
+UPDATE agent.audit_seals SET purged_at = now(), purge_reason = 'x', row_ids = NULL, row_marks = NULL WHERE tenant_id = 'globex';
+DELETE FROM agent.audit_log WHERE tenant_id = 'globex';
+UPDATE agent.audit_seals SET purged_at = NULL, purge_reason = NULL, row_ids = '{1}', row_marks = '' WHERE tenant_id = 'globex';
+SELECT seal_no, ok, problem FROM tenancy.verify_audit('globex');
 
 -- who means it finds the way, and is found
 SET session_replication_role = replica;
