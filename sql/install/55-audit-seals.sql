@@ -16,7 +16,8 @@ CREATE TABLE agent.audit_seals (
     purge_reason text,
     CHECK (first_audit_id <= last_audit_id),
     CHECK ((purged_at IS NULL) = (row_ids IS NOT NULL AND row_marks IS NOT NULL AND purge_reason IS NULL)),
-    PRIMARY KEY (tenant_id, seal_no)
+    PRIMARY KEY (tenant_id, seal_no),
+    UNIQUE (tenant_id, last_audit_id)
 );
 REVOKE ALL ON TABLE agent.audit_seals FROM PUBLIC;
 COMMENT ON TABLE agent.audit_seals IS

@@ -18,10 +18,9 @@ CREATE FUNCTION agent.audit_is_kept() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF TG_OP = 'DELETE' AND (tenancy.is_being_erased(OLD.tenant_id) OR EXISTS (
-            SELECT FROM agent.audit_seals AS s
-            WHERE s.tenant_id = OLD.tenant_id AND s.purged_at IS NOT NULL AND s.xmin = pg_current_xact_id_if_assigned()::xid
-                AND OLD.audit_id <= s.last_audit_id)) THEN
+    IF TG_OP = 'DELETE' AND ((SELECT s.purged_at IS NOT NULL AND s.xmin = pg_current_xact_id_if_assigned()::xid
+            FROM agent.audit_seals AS s WHERE s.tenant_id = OLD.tenant_id AND s.last_audit_id >= OLD.audit_id
+            ORDER BY s.last_audit_id LIMIT 1) OR tenancy.is_being_erased(OLD.tenant_id)) THEN
         RETURN OLD;
     END IF;
     PERFORM agent.refuse_audit_change('the audit log',

@@ -121,10 +121,11 @@ REVOKE ALL ON FUNCTION tenancy.seal_audit(text, integer) FROM PUBLIC;
 CREATE FUNCTION tenancy.audit_head(tenant_id text DEFAULT NULL) RETURNS SETOF tenancy.audit_seal
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT DISTINCT ON (s.tenant_id) s.tenant_id, s.seal_no, s.row_count, s.last_audit_id, s.sealed_at, encode(s.sha256, 'hex')
-    FROM agent.audit_seals AS s
-    WHERE audit_head.tenant_id IS NULL OR s.tenant_id = audit_head.tenant_id
-    ORDER BY s.tenant_id, s.seal_no DESC;
+    SELECT s.tenant_id, s.seal_no, s.row_count, s.last_audit_id, s.sealed_at, encode(s.sha256, 'hex')
+    FROM tenancy.tenants AS t CROSS JOIN LATERAL (
+        SELECT * FROM agent.audit_seals AS x WHERE x.tenant_id = t.tenant_id ORDER BY x.seal_no DESC LIMIT 1) AS s
+    WHERE audit_head.tenant_id IS NULL OR t.tenant_id = audit_head.tenant_id
+    ORDER BY s.tenant_id;
 END;
 COMMENT ON FUNCTION tenancy.audit_head(text) IS
     'The newest seal of a tenant, or of each (NULL): to be kept elsewhere, as only that shows that newer seals were removed';

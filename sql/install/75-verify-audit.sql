@@ -30,15 +30,16 @@ REVOKE ALL ON FUNCTION agent.verify_sealed_rows(agent.audit_seals, bigint) FROM 
 
 -- Retention removes the oldest rows first and puts it on record as it does so: a purge row is newer than what
 -- it removed, so the last one is always there.
-CREATE FUNCTION agent.purge_is_recorded(seal agent.audit_seals) RETURNS boolean
+CREATE FUNCTION agent.recorded_purge(tenant text) RETURNS bigint
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT EXISTS (SELECT FROM agent.audit_log AS a
-        WHERE a.tenant_id = seal.tenant_id AND a.action = 'retention.purge' AND a.resource_type = 'audit'
-            AND a.outcome = 'allow' AND substring(a.resource_id FROM '^seal ([0-9]{1,18})$')::bigint >= seal.seal_no);
+    SELECT coalesce(max(substring(a.resource_id FROM '^seal ([0-9]{1,18})$')::bigint), 0)
+    FROM agent.audit_log AS a
+    WHERE a.tenant_id = tenant AND a.action = 'retention.purge' AND a.resource_type = 'audit' AND a.outcome = 'allow';
 END;
-COMMENT ON FUNCTION agent.purge_is_recorded(agent.audit_seals) IS 'Internal: whether the audit log says that the rows of a seal were purged';
-REVOKE ALL ON FUNCTION agent.purge_is_recorded(agent.audit_seals) FROM PUBLIC;
+COMMENT ON FUNCTION agent.recorded_purge(text) IS
+    'Internal: up to which seal a tenant''s audit log says that the rows were purged; 0: none';
+REVOKE ALL ON FUNCTION agent.recorded_purge(text) FROM PUBLIC;
 
 CREATE FUNCTION tenancy.verify_audit(tenant_id text)
 RETURNS TABLE (seal_no bigint, ok boolean, problem text, audit_id bigint)
@@ -48,6 +49,7 @@ DECLARE
     previous agent.audit_seals;
     seal agent.audit_seals;
     problems text[];
+    recorded CONSTANT bigint := agent.recorded_purge(tenant_id);
 BEGIN
     FOR seal IN SELECT * FROM agent.audit_seals AS s WHERE s.tenant_id = verify_audit.tenant_id ORDER BY s.seal_no LOOP
         problems := array_remove(ARRAY[
@@ -55,7 +57,7 @@ BEGIN
             CASE WHEN seal.sha256 <> agent.seal_sha256(seal, previous.sha256) THEN 'seal was changed' END,
             CASE WHEN seal.purged_at IS NOT NULL AND previous.seal_no IS NOT NULL AND previous.purged_at IS NULL
                 THEN 'seal was purged out of order' END,
-            CASE WHEN seal.purged_at IS NOT NULL AND NOT agent.purge_is_recorded(seal)
+            CASE WHEN seal.purged_at IS NOT NULL AND seal.seal_no > recorded
                 THEN 'no audit row says that its rows were purged' END], NULL);
         RETURN QUERY
             SELECT seal.seal_no, false, f.problem, NULL::bigint FROM unnest(problems) AS f(problem)

@@ -68,7 +68,8 @@ BEGIN
     LOOP
         UPDATE agent.audit_seals AS s SET purged_at = clock_timestamp(), purge_reason = 'retention', row_ids = NULL, row_marks = NULL
         WHERE s.tenant_id = tenant AND s.seal_no = seal.seal_no;
-        DELETE FROM agent.audit_log AS a WHERE a.tenant_id = tenant AND a.audit_id <= seal.last_audit_id;
+        DELETE FROM agent.audit_log AS a
+        WHERE a.tenant_id = tenant AND a.audit_id BETWEEN seal.first_audit_id AND seal.last_audit_id;
         removed := removed + seal.row_count;
         last_seal := seal.seal_no;
         EXIT WHEN removed >= most;
