@@ -16,6 +16,7 @@ SUITES=(
     "isolation   | test/run/pg-regress.sh isolation"
     "dump        | test/run/dump.sh"
     "upgrade     | test/upgrade/run.sh"
+    "lifecycle   | test/run/lifecycle.sh"
     "doctor      | test/run/doctor.sh"
     "attack      | test/attack/run.sh"
     "tokens      | test/tokens/run.sh"

@@ -44,6 +44,8 @@ void Orphans::work() {
             sweep();
         if (connection_ != nullptr)
             count_holds();
+        if (connection_ != nullptr && !housekeeping_.step(*connection_))
+            connection_.reset();
         lock.lock();
         wake_.wait_for(lock, kInterval, [this] { return is_stopping_; });
     }

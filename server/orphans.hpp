@@ -11,13 +11,14 @@
 #include <thread>
 
 #include "db/connection.hpp"
+#include "housekeeping.hpp"
 
 namespace tenancy::server {
 
 /// A thread with a database connection of its own, in the maintenance role: who has the
 /// application's role can neither pass for this instance nor end its connection. The connection
 /// holds this instance's lock: the database takes the instance for gone when the connection ends,
-/// however it ends. Every few seconds it sweeps.
+/// however it ends. Every few seconds it sweeps, and takes a step of the housekeeping.
 class Orphans {
 public:
     Orphans(db::ConnectionSettings settings, std::string instance_id);
@@ -40,6 +41,7 @@ private:
     const db::ConnectionSettings settings_;
     const std::string instance_id_;
     std::unique_ptr<db::Connection> connection_; // of the thread; null until the lock is held
+    Housekeeping housekeeping_;                  // of the thread, too
     std::mutex mutex_;
     std::condition_variable wake_;
     bool is_stopping_ = false;

@@ -64,6 +64,7 @@ PG_FUNCTION_INFO_V1(pgt_slots);
 PG_FUNCTION_INFO_V1(pgt_slots_drop);
 PG_FUNCTION_INFO_V1(pgt_holds_mark);
 PG_FUNCTION_INFO_V1(pgt_holds_undo);
+PG_FUNCTION_INFO_V1(pgt_lock_task);
 PG_FUNCTION_INFO_V1(pgt_instance_lock);
 PG_FUNCTION_INFO_V1(pgt_instance_is_gone);
 
@@ -127,6 +128,11 @@ Datum pgt_holds_mark(PG_FUNCTION_ARGS) {
 Datum pgt_holds_undo(PG_FUNCTION_ARGS) {
     pending_undo(PG_GETARG_INT32(0));
     PG_RETURN_VOID();
+}
+
+// (task, wait)
+Datum pgt_lock_task(PG_FUNCTION_ARGS) {
+    PG_RETURN_BOOL(lock_task(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_BOOL(1)));
 }
 
 Datum pgt_instance_lock(PG_FUNCTION_ARGS) {

@@ -2,6 +2,7 @@
 
 #include "pg/context.hpp"
 
+#include "pg/backend_tenants.hpp"
 #include "pg/crypto.hpp"
 #include "pg/errors.hpp"
 #include "pg/one_time.hpp"
@@ -53,6 +54,7 @@ void keep_to_first_tenant(const Verdict &verdict) {
     if (pin.lxid != here) {
         pin.lxid = here;
         strlcpy(pin.tenant_id, verdict.tenant_id, sizeof pin.tenant_id);
+        note_backend_tenant(pin.tenant_id);
     } else if (std::strcmp(pin.tenant_id, verdict.tenant_id) != 0) {
         refuse(core::Code::tenant_already_set);
     }

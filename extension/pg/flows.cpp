@@ -120,4 +120,11 @@ void flows_give_back(const char *owner, FlowKind kind, const core::GcraLimit &li
     });
 }
 
+void flows_forget(const char *tenant_id) {
+    require_table();
+    table.remove_if([&](Flow &flow) {
+        return flow.key.database == MyDatabaseId && std::strcmp(flow.key.owner, tenant_id) == 0;
+    });
+}
+
 } // namespace tenancy::pg

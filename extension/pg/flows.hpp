@@ -46,4 +46,7 @@ core::GcraDecision flows_take(const char *owner, FlowKind kind, const core::Gcra
 void flows_give_back(const char *owner, FlowKind kind, const core::GcraLimit &limit,
                      std::int64_t units, std::int64_t taken_us);
 
+// Drops the flows of a tenant of this database, not those of its subjects: they run off.
+void flows_forget(const char *tenant_id);
+
 } // namespace tenancy::pg

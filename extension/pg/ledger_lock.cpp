@@ -15,7 +15,8 @@ enum LockClass : uint16 {
     instance_class = 0x7E02,
     alert_class = 0x7E03,
     tenant_class = 0x7E04,
-    one_use_class = 0x7E05
+    one_use_class = 0x7E05,
+    task_class = 0x7E06
 };
 
 // Drawn at the start of the server, so that who reads pg_locks cannot tell whose lock it is.
@@ -74,6 +75,12 @@ void lock_one_use(const char *token_name) {
 void lock_alerts(const char *tenant_id) {
     const LOCKTAG tag = lock_tag(tenant_id, alert_class);
     (void)LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+bool lock_task(const char *task, bool wait) {
+    PreventCommandDuringRecovery("maintenance of tenants");
+    const LOCKTAG tag = lock_tag(task, task_class);
+    return LockAcquire(&tag, ExclusiveLock, false, !wait) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 bool lock_instance(const char *instance_id) {

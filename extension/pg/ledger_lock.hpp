@@ -29,6 +29,10 @@ void lock_one_use(const char *token_name);
 // Locks the alerts of a tenant until the end of the transaction, for alerts.hpp.
 void lock_alerts(const char *tenant_id);
 
+// Makes this transaction the only one at a task of the database. False, and only without wait:
+// another one is.
+bool lock_task(const char *task, bool wait);
+
 // Takes, for the rest of the session, the lock that says a server instance is alive. False: another
 // session has it.
 bool lock_instance(const char *instance_id);

@@ -48,7 +48,9 @@ extern "C" {
 #include "storage/lock.h"        // LockAcquire
 #include "storage/lwlock.h"      // LWLockAcquire
 #include "storage/proc.h"        // MyProc
+#include "storage/procarray.h"   // ProcNumberGetProc
 #include "storage/shmem.h"       // ShmemInitHash
+#include "storage/sinvaladt.h"   // BackendIdGetProc
 #include "tcop/tcopprot.h"       // debug_query_string
 #include "tcop/utility.h"        // ProcessUtility_hook
 #include "utils/acl.h"           // has_privs_of_role
@@ -87,6 +89,27 @@ inline LocalTransactionId current_lxid() {
     return MyProc->vxid.lxid;
 #else
     return MyProc->lxid;
+#endif
+}
+
+// This backend's place among all that may run at one time, from 0; negative when it has none yet.
+inline int own_backend_slot() {
+#if PG_VERSION_NUM >= 170000
+    return MyProcNumber;
+#else
+    return MyBackendId - 1;
+#endif
+}
+
+// Whether the backend at a place is in the transaction of that number. Numbers of a place do not
+// come again, whoever has it.
+inline bool backend_is_in_transaction(int slot, LocalTransactionId lxid) {
+#if PG_VERSION_NUM >= 170000
+    const PGPROC *proc = ProcNumberGetProc(slot);
+    return proc != nullptr && lxid != InvalidLocalTransactionId && proc->vxid.lxid == lxid;
+#else
+    const PGPROC *proc = BackendIdGetProc(slot + 1);
+    return proc != nullptr && lxid != InvalidLocalTransactionId && proc->lxid == lxid;
 #endif
 }
 

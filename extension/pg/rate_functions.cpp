@@ -146,6 +146,7 @@ extern "C" {
 PG_FUNCTION_INFO_V1(pgt_take_request);
 PG_FUNCTION_INFO_V1(pgt_take_rate);
 PG_FUNCTION_INFO_V1(pgt_give_back_rate);
+PG_FUNCTION_INFO_V1(pgt_forget_rates);
 
 Datum pgt_take_request(PG_FUNCTION_ARGS) {
     // NULL is no cost, and refused like a negative one: a NULL answer could be taken for a yes.
@@ -171,6 +172,11 @@ Datum pgt_give_back_rate(PG_FUNCTION_ARGS) {
         pending_give_back(tenant_id, kind, limit_of(rate), PG_GETARG_INT64(2), taken_us);
     if (kind == FlowKind::requests)
         give_back_of_subject(tenant_id, PG_GETARG_INT64(2), taken_us);
+    PG_RETURN_VOID();
+}
+
+Datum pgt_forget_rates(PG_FUNCTION_ARGS) {
+    flows_forget(text_to_cstring(PG_GETARG_TEXT_PP(0)));
     PG_RETURN_VOID();
 }
 }

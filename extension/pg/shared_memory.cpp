@@ -2,6 +2,7 @@
 
 #include "pg/shared_memory.hpp"
 
+#include "pg/backend_tenants.hpp"
 #include "pg/flows.hpp"
 #include "pg/key_uses.hpp"
 #include "pg/proof_cache.hpp"
@@ -31,6 +32,7 @@ void request_memory() {
     uses_table().request(kMaxUses);
     proof_cache_request(max_proofs);
     token_stats_request();
+    backend_tenants_request();
 }
 
 void attach_memory() {
@@ -42,6 +44,7 @@ void attach_memory() {
     uses_table().attach();
     proof_cache_attach();
     token_stats_attach();
+    backend_tenants_attach();
 }
 
 void define_size(const char *name, const char *what, int *value) {

@@ -17,6 +17,8 @@ enum class Statement : std::size_t {
     lock,
     sweep,
     open_holds,
+    seal_audit,
+    apply_retention,
     listen,
     claim_alert,
     alert_delivered,
@@ -34,7 +36,7 @@ struct StatementText {
     const char *sql;
 };
 
-inline constexpr std::array<StatementText, 19> kStatements = {{
+inline constexpr std::array<StatementText, 21> kStatements = {{
     {"tenancyd_call", "SELECT status, headers, body, tenant_id, subject, counted"
                       " FROM agent.call($1::pg_catalog.text, $2::pg_catalog.text, "
                       "$3::pg_catalog.jsonb, $4::pg_catalog.jsonb)"},
@@ -53,6 +55,10 @@ inline constexpr std::array<StatementText, 19> kStatements = {{
     {"tenancyd_lock", "SELECT tenancy.instance_lock($1::pg_catalog.text)"},
     {"tenancyd_sweep", "SELECT agent.sweep_turns($1::pg_catalog.int4)"},
     {"tenancyd_open_holds", "SELECT turns, picodollars FROM agent.open_holds()"},
+    {"tenancyd_seal_audit", "SELECT tenant_id, seal_no, row_count, sha256 FROM "
+                            "tenancy.seal_audit(max_rows => $1::pg_catalog.int4)"},
+    {"tenancyd_apply_retention",
+     "SELECT tenant_id, kind, removed FROM tenancy.apply_retention($1::pg_catalog.int4)"},
     {"tenancyd_listen", "LISTEN tenancy_alerts"},
     {"tenancyd_claim_alert",
      "SELECT tenant_id, alert_id, payload FROM tenancy.claim_alert($1::pg_catalog.int4)"},

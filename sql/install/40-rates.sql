@@ -69,6 +69,11 @@ COMMENT ON FUNCTION tenancy.give_back_rate(text, int, bigint, timestamptz) IS
     'Internal: gives units back that were taken and not used, less what has run off since. For definer functions only';
 REVOKE ALL ON FUNCTION tenancy.give_back_rate(text, int, bigint, timestamptz) FROM PUBLIC;
 
+CREATE FUNCTION tenancy.forget_rates(tenant_id text) RETURNS void
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgt_forget_rates';
+COMMENT ON FUNCTION tenancy.forget_rates(text) IS 'Internal: drops what memory holds of a tenant''s rates';
+REVOKE ALL ON FUNCTION tenancy.forget_rates(text) FROM PUBLIC;
+
 CREATE FUNCTION tenancy.take_request(cost bigint DEFAULT 1, OUT allowed boolean, OUT "limit" bigint,
         OUT remaining bigint, OUT retry_after_ms bigint, OUT reset_after_ms bigint)
     LANGUAGE c VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgt_take_request';

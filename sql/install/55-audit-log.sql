@@ -35,10 +35,12 @@ COMMENT ON COLUMN agent.audit_log.token_id_hash IS 'SHA-256 of the token''s jti'
 
 -- A counter row per tenant would hold its lock until commit and so serialise all of a tenant's writers on
 -- the disk's flush; a common sequence would tell each tenant how busy the others are. The clock does neither.
+-- The transaction's id is drawn before the clock is read: agent.final_audit_id() counts on it.
 CREATE FUNCTION agent.append_audit(entry agent.audit_log) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM pg_current_xact_id();
     LOOP
         entry.occurred_at := clock_timestamp();
         SELECT greatest((extract(epoch FROM entry.occurred_at) * 1000000)::bigint, max(a.audit_id) + 1)
@@ -76,6 +78,27 @@ $$;
 COMMENT ON FUNCTION agent.audit_entry(text, text, text, text) IS
     'An audit row filled from the verified context and the request id. For definer functions of this schema only';
 REVOKE ALL ON FUNCTION agent.audit_entry(text, text, text, text) FROM PUBLIC;
+
+-- Without an actor, who is a subject: the operators' names are not the tenant's to read.
+CREATE FUNCTION agent.audit_operation(tenant text, action text, resource_type text, resource_id text, reason text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    entry agent.audit_log;
+BEGIN
+    entry.tenant_id := tenant;
+    entry.action := action;
+    entry.resource_type := resource_type;
+    entry.resource_id := left(resource_id, 128);
+    entry.outcome := 'allow';
+    entry.reason := left(reason, 256);
+    PERFORM agent.append_audit(entry);
+END
+$$;
+COMMENT ON FUNCTION agent.audit_operation(text, text, text, text, text) IS
+    'Internal: puts what an administrator or a worker does to a tenant in its audit log';
+REVOKE ALL ON FUNCTION agent.audit_operation(text, text, text, text, text) FROM PUBLIC;
 
 CREATE FUNCTION agent.record_refusal(
     action text, resource_type text, resource_id text, status integer, reason text)

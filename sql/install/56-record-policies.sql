@@ -97,6 +97,14 @@ CREATE POLICY tenant_wall ON agent.work_items AS RESTRICTIVE FOR ALL
 COMMENT ON POLICY tenant_rows ON agent.work_items IS 'Everything that tenant_wall leaves';
 COMMENT ON POLICY tenant_wall ON agent.work_items IS 'Only rows of the verified tenant';
 
+ALTER TABLE agent.audit_seals ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY tenant_rows ON agent.audit_seals USING (true) WITH CHECK (true);
+CREATE POLICY tenant_wall ON agent.audit_seals AS RESTRICTIVE FOR ALL
+    USING (tenant_id = (SELECT tenancy.current_tenant()))
+    WITH CHECK (tenant_id = (SELECT tenancy.current_tenant()));
+COMMENT ON POLICY tenant_rows ON agent.audit_seals IS 'Everything that tenant_wall leaves';
+COMMENT ON POLICY tenant_wall ON agent.audit_seals IS 'Only rows of the verified tenant';
+
 -- Text that the application role brings must be restorable from a dump, see tenancy.is_text().
 ALTER TABLE agent.feedback ADD CHECK (tenancy.is_text(pg_catalog.concat(
     trace_id, comment, correction, model_id, agent_type)));

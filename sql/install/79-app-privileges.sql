@@ -17,6 +17,7 @@ BEGIN ATOMIC
         ('function', 'tenancy.is_text(text)', 'EXECUTE'), -- in CHECKs of what the role may write
         ('function', 'tenancy.advisory_lock(bigint)', 'EXECUTE'),
         ('function', 'tenancy.try_advisory_lock(bigint)', 'EXECUTE'),
+        ('function', 'tenancy.activity()', 'EXECUTE'),
         ('function', 'tenancy.channel(text)', 'EXECUTE'),
         ('function', 'tenancy.notify(text, text)', 'EXECUTE'),
         -- What row security keeps inside the tenant may be written in plain SQL, too.
@@ -29,6 +30,7 @@ BEGIN ATOMIC
         ('table', 'agent.spans', 'SELECT'),
         ('table', 'agent.usage', 'SELECT'),
         ('table', 'agent.audit_log', 'SELECT'),
+        ('table', 'agent.audit_seals', 'SELECT'),
         ('table', 'agent.files', 'SELECT, DELETE'),
         ('table', 'agent.file_contents', 'SELECT'),
         ('table', 'agent.work_items', 'SELECT'),

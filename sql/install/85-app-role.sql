@@ -5,7 +5,8 @@ CREATE FUNCTION tenancy.maintenance_privileges() RETURNS SETOF text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT f.routine FROM unnest(ARRAY['tenancy.instance_lock(text)', 'agent.sweep_turns(integer)', 'agent.open_holds()',
-        'tenancy.claim_alert(integer)', 'tenancy.alert_delivered(text, uuid)']) f (routine);
+        'tenancy.claim_alert(integer)', 'tenancy.alert_delivered(text, uuid)', 'tenancy.seal_audit(text, integer)',
+        'tenancy.apply_retention(integer)']) f (routine);
 END;
 COMMENT ON FUNCTION tenancy.maintenance_privileges() IS 'The functions that a maintenance role may call';
 REVOKE ALL ON FUNCTION tenancy.maintenance_privileges() FROM PUBLIC;

@@ -7,7 +7,7 @@ DECLARE
 BEGIN
     FOR member IN
         SELECT c.oid::regclass AS name FROM pg_catalog.pg_class c
-        WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND c.relnamespace OPERATOR(pg_catalog.=) ANY (
+        WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND c.relpersistence OPERATOR(pg_catalog.=) 'p' AND c.relnamespace OPERATOR(pg_catalog.=) ANY (
             ARRAY['tenancy'::regnamespace::oid, 'agent'::regnamespace::oid])
     LOOP
         PERFORM pg_catalog.pg_extension_config_dump(member.name, '');

@@ -40,7 +40,7 @@ same_dump() { diff <(dump_of source) <(dump_of "$1"); }
 still_protected() {
     [[ $(sql -d "$1" -c "SELECT count(*) FROM tenancy.protected_tables, tenancy.protect_table(relation)
         WHERE relation IN ('shop.customers'::regclass, 'shop.orders'::regclass, 'shop.events'::regclass) AND step IS NOT NULL") == 0 ]]
-    [[ $(sql -d "$1" -c "SELECT count(*) = count(DISTINCT relation), count(*) FROM tenancy.protected_tables") == "t|18" ]]
+    [[ $(sql -d "$1" -c "SELECT count(*) = count(DISTINCT relation), count(*) FROM tenancy.protected_tables") == "t|19" ]]
 }
 
 as_tenant() { # as_tenant DATABASE TENANT SUBJECT: what the application's role reads

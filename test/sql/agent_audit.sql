@@ -4,7 +4,7 @@
 \i :setup
 ALTER ROLE regress_app SET tenancy.guard = 'truncate'; -- the privilege is what is tested
 TRUNCATE agent.sessions, agent.messages, agent.turns, agent.usage, agent.traces, agent.spans,
-    agent.feedback, agent.audit_log;
+    agent.feedback;
 \c - regress_app
 \set remember 'SELECT coalesce(max(a.value ->> \'audit_id\'), \'0\') AS seen FROM agent.list_audit(:\'token_acme_alice\', NULL) AS l, jsonb_array_elements(l.body) AS a'
 \set news 'SELECT a.value ->> \'action\' AS action, a.value ->> \'resource_type\' AS type, a.value ->> \'resource_id\' AS id, a.value ->> \'actor\' AS actor, a.value ->> \'outcome\' AS outcome, a.value ->> \'status\' AS status, a.value ->> \'reason\' AS reason, a.value ->> \'request_id\' AS request FROM agent.list_audit(:\'token_acme_alice\', NULL) AS l, jsonb_array_elements(l.body) WITH ORDINALITY AS a WHERE a.value ->> \'audit_id\' > :\'seen\' ORDER BY a.ordinality DESC'

@@ -4,7 +4,7 @@
 \set setup :test_dir '/sql/include/setup.psql'
 \i :setup
 TRUNCATE agent.sessions, agent.messages, agent.turns, agent.usage, agent.traces, agent.spans,
-    agent.audit_log, agent.files, agent.file_contents, agent.file_usage;
+    agent.files, agent.file_contents, agent.file_usage;
 TRUNCATE tenancy.file_quotas, tenancy.budgets, tenancy.prices;
 
 -- without a quota nobody uploads, and a quota of no bytes is the same

@@ -3,7 +3,7 @@
 \set setup :test_dir '/sql/include/setup.psql'
 \i :setup
 TRUNCATE agent.sessions, agent.messages, agent.turns, agent.usage, agent.traces, agent.spans,
-    agent.feedback, agent.audit_log, agent.files, agent.file_contents, agent.file_usage, agent.work_items;
+    agent.feedback, agent.files, agent.file_contents, agent.file_usage, agent.work_items;
 
 -- every table has row security, forced, with the permissive policy and the wall and no other
 SELECT c.relname AS table_name, c.relrowsecurity AS enabled, c.relforcerowsecurity AS forced, count(*) AS policies,

@@ -3,7 +3,7 @@
 \set setup :test_dir '/sql/include/setup.psql'
 \i :setup
 TRUNCATE agent.sessions, agent.messages, agent.turns, agent.usage, agent.traces, agent.spans,
-    agent.feedback, agent.audit_log;
+    agent.feedback;
 \c - regress_app
 
 -- a session is created under the id that the client asks for, or under a generated one

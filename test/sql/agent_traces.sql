@@ -3,7 +3,7 @@
 \set setup :test_dir '/sql/include/setup.psql'
 \i :setup
 TRUNCATE agent.sessions, agent.messages, agent.turns, agent.usage, agent.traces, agent.spans,
-    agent.feedback, agent.audit_log;
+    agent.feedback;
 \c - regress_app
 \set parent '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
 \set chat '{"session_id": "t", "stream": true, "model": "label", "messages": [{"role": "user", "content": "secret words"}]}'

@@ -3,7 +3,7 @@
 \set setup :test_dir '/sql/include/setup.psql'
 \i :setup
 TRUNCATE agent.sessions, agent.messages, agent.turns, agent.usage, agent.traces, agent.spans,
-    agent.feedback, agent.audit_log;
+    agent.feedback;
 \c - regress_app
 \set answer '{"status": "ok", "finish_reason": "stop", "message": {"role": "assistant", "content": "hello"}, "model": "m-large", "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10, "reasoning_tokens": 2}, "estimated": false, "stream": false, "stream_metrics": {"total_time": 0.5}, "error": null}'
 

@@ -2,7 +2,7 @@
 \getenv test_dir PG_ABS_SRCDIR
 \set setup :test_dir '/sql/include/setup.psql'
 \i :setup
-TRUNCATE agent.work_items, agent.audit_log;
+TRUNCATE agent.work_items;
 CREATE FUNCTION public.call(token text, route text, body jsonb, OUT status int, OUT body_ jsonb) LANGUAGE sql AS $$
     SELECT c.status, c.body - '{id,created_at,updated_at}'::text[] FROM agent.call(route, token, body, '{}') c $$;
 GRANT EXECUTE ON FUNCTION public.call TO PUBLIC;

@@ -3,7 +3,7 @@
 \set setup :test_dir '/sql/include/setup.psql'
 \i :setup
 SET client_min_messages = warning;
-TRUNCATE agent.sessions, agent.turns, agent.usage, agent.audit_log, agent.traces CASCADE;
+TRUNCATE agent.sessions, agent.turns, agent.usage, agent.traces CASCADE;
 DELETE FROM tenancy.budgets;
 DELETE FROM tenancy.prices;
 TRUNCATE tenancy.alerts;
@@ -187,4 +187,4 @@ DROP FUNCTION public.charge, public.fill;
 DROP TABLE public.alert_test;
 DELETE FROM tenancy.budgets;
 DELETE FROM tenancy.prices;
-TRUNCATE tenancy.alerts, agent.sessions, agent.turns, agent.usage, agent.audit_log, agent.traces CASCADE;
+TRUNCATE tenancy.alerts, agent.sessions, agent.turns, agent.usage, agent.traces CASCADE;

@@ -4,7 +4,7 @@
 \i :setup
 ALTER ROLE regress_app SET tenancy.guard = 'explain'; -- what it shows is what is tested
 SET client_min_messages = warning;
-TRUNCATE agent.sessions, agent.feedback, agent.audit_log CASCADE;
+TRUNCATE agent.sessions, agent.feedback CASCADE;
 -- statistics that contain a value of globex, and none of acme
 INSERT INTO agent.feedback (tenant_id, feedback_id, trace_id, rating, comment, user_id)
     SELECT 'globex', 'f' || n, 't', 1, CASE WHEN n % 2 = 0 THEN 'merger with Initech' ELSE n::text END, 'carol' FROM generate_series(1, 1000) n;
@@ -65,4 +65,4 @@ SELECT has_table_privilege('regress_app', 'agent.messages', 'TRUNCATE') AS trunc
 SELECT tenancy.grant_maintenance('regress_app');
 SET client_min_messages = warning;
 DROP FUNCTION public.estimate;
-TRUNCATE agent.sessions, agent.feedback, agent.audit_log CASCADE;
+TRUNCATE agent.sessions, agent.feedback CASCADE;

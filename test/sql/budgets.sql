@@ -4,7 +4,7 @@
 \i :setup
 ALTER ROLE regress_app SET tenancy.guard = 'truncate, two_phase'; -- tested with the guards off
 SET client_min_messages = warning;
-TRUNCATE agent.sessions, agent.turns, agent.usage, agent.audit_log, agent.traces CASCADE;
+TRUNCATE agent.sessions, agent.turns, agent.usage, agent.traces CASCADE;
 DELETE FROM tenancy.budgets;
 DELETE FROM tenancy.prices;
 
@@ -297,6 +297,6 @@ DELETE FROM tenancy.budgets;
 DELETE FROM tenancy.prices;
 DELETE FROM tenancy.rate_limits;
 SET client_min_messages = warning;
-TRUNCATE agent.sessions, agent.turns, agent.usage, agent.audit_log, agent.traces CASCADE;
+TRUNCATE agent.sessions, agent.turns, agent.usage, agent.traces CASCADE;
 DROP FUNCTION public.begin_one, public.end_one;
 DROP TABLE public.budget_test;

@@ -3,7 +3,7 @@
 \set setup :test_dir '/sql/include/setup.psql'
 \i :setup
 SET client_min_messages = warning;
-TRUNCATE agent.sessions, agent.turns, agent.usage, agent.audit_log, agent.traces, tenancy.alerts CASCADE;
+TRUNCATE agent.sessions, agent.turns, agent.usage, agent.traces, tenancy.alerts CASCADE;
 DELETE FROM tenancy.budgets;
 DELETE FROM tenancy.prices;
 
@@ -94,4 +94,4 @@ SELECT tenancy.set_tenant_from_jwt(:'token_acme_alice'), tenancy.take_request(-1
 SET client_min_messages = warning;
 SELECT tenancy.set_rate_limit('acme');
 DROP FUNCTION public.try_turn;
-TRUNCATE agent.sessions, agent.turns, agent.usage, agent.audit_log, agent.traces, tenancy.alerts CASCADE;
+TRUNCATE agent.sessions, agent.turns, agent.usage, agent.traces, tenancy.alerts CASCADE;
