@@ -29,7 +29,7 @@ END;
 COMMENT ON FUNCTION tenancy.config_texts(jsonb) IS 'Internal: a list of texts; one value stands for a list of one';
 REVOKE ALL ON FUNCTION tenancy.config_texts(jsonb) FROM PUBLIC;
 
--- What a file can say nothing about (require_subject, require_kid, require_audience) stays as it is.
+-- What a file can say nothing about (require_subject, require_kid, require_audience, one_time_jti) stays as it is.
 CREATE FUNCTION tenancy.config_issuer(block jsonb) RETURNS TABLE (object text, name text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -47,7 +47,8 @@ BEGIN
         CASE block->>'typ' WHEN 'jwt' THEN 'JWT' WHEN 'access_token' THEN 'at+jwt' ELSE coalesce(block->>'typ', 'any') END,
         tenancy.config_texts(block->'authorized_parties'), coalesce((block->>'leeway_seconds')::int, 30),
         nullif((block->>'max_lifetime_seconds')::int, 0), nullif((block->>'max_age_seconds')::int, 0),
-        coalesce(old.require_subject, false), coalesce(old.require_kid, true), coalesce(old.require_audience, true));
+        coalesce(old.require_subject, false), coalesce(old.require_kid, true), coalesce(old.require_audience, true),
+        coalesce(old.one_time_jti, false));
     RETURN QUERY SELECT 'issuer', who;
     IF jwks IS NOT NULL THEN -- text when it comes from a file: duplicate members are refused there
         PERFORM tenancy.load_jwks(who, CASE jsonb_typeof(jwks) WHEN 'string' THEN jwks #>> '{}' ELSE jwks::text END);

@@ -39,8 +39,8 @@ SELECT action, before, after FROM tenancy.apply_config('{"pricing": {"default": 
 
 -- a suspended tenant is resumed only by a file that says so; hard rules of an issuer stay
 SELECT tenancy.suspend_tenant('newco', 'unpaid');
-SELECT tenancy.add_issuer('https://new.example', '{agents}', 'org', require_subject => true);
-SELECT action, object, after->>'require_subject' AS subject FROM tenancy.apply_config(:'config', false) WHERE object = 'issuer' AND name ~ 'new';
+SELECT tenancy.add_issuer('https://new.example', '{agents}', 'org', require_subject => true, one_time_jti => true);
+SELECT action, object, after->>'require_subject' AS subject, after->>'one_time_jti' AS once FROM tenancy.apply_config(:'config', false) WHERE object = 'issuer' AND name ~ 'new';
 SELECT status FROM tenancy.tenants WHERE tenant_id = 'newco';
 SELECT action, before->>'state' AS before, after->>'state' AS after FROM tenancy.apply_config('{"tenancy": {"tenants": [{"id": "newco", "issuer": "https://new.example", "claim_value": "New Co", "state": "active"}]}}', false) WHERE object = 'tenant' AND name = 'newco';
 
