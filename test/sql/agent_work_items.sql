@@ -76,6 +76,16 @@ FROM unnest('{get,checkout,complete,release,accept,delete}'::text[]) route,
 SELECT body FROM agent.list_work_items(:'token_globex_carol', '{}');
 SELECT body FROM agent.work_item_stats(:'token_globex_carol', '{}');
 
+-- a list is no larger than a few megabytes, and never empty because of it
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_globex_carol');
+SELECT count(agent.add_work_item(jsonb_build_object('title', n, 'acceptance_criteria', jsonb_build_array(repeat('x', 3000000 * n)))))
+FROM generate_series(1, 3) n;
+SELECT jsonb_path_query_array(body, '$[*].title') AS listed FROM agent.list_work_items(:'token_globex_carol', '{}');
+SELECT count(agent.move_work_item(id, 'checkout', '{}')) FROM agent.work_items WHERE title < '3';
+SELECT jsonb_path_query_array(body, '$[*].title') AS listed FROM agent.list_work_items(:'token_globex_carol', '{}');
+ROLLBACK;
+
 -- plain SQL writes nothing
 BEGIN;
 SELECT tenancy.set_tenant_from_jwt(:'token_acme_alice');
