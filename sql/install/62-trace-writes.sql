@@ -6,10 +6,10 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN (
-        SELECT jsonb_agg(jsonb_set(e.error, '{loc}', jsonb_build_array('body', 'spans', s.n - 1)
-            || CASE WHEN e.error #> '{loc,1}' IS NULL THEN '[]' ELSE jsonb_build_array(e.error #> '{loc,1}') END)
-            ORDER BY s.n, e.error #>> '{loc,1}')
-        FROM (
+        SELECT jsonb_agg(jsonb_set(d.error, '{loc}', jsonb_build_array('body', 'spans', d.n - 1)
+            || CASE WHEN d.error #> '{loc,1}' IS NULL THEN '[]' ELSE jsonb_build_array(d.error #> '{loc,1}') END)
+            ORDER BY d.n, d.error #>> '{loc,1}')
+        FROM (SELECT s.n, e.error FROM (
             SELECT e.span, e.n, count(*) OVER (PARTITION BY e.span ->> 'span_id') AS namesakes
             FROM jsonb_array_elements(spans) WITH ORDINALITY AS e(span, n)) AS s
         CROSS JOIN LATERAL jsonb_array_elements(coalesce(
@@ -24,11 +24,11 @@ BEGIN
             CASE WHEN s.namesakes > 1 THEN jsonb_build_array(
                 agent.field_error('value_error', '["span", "span_id"]', s.span -> 'span_id',
                     '{"expected": "unique within the trace"}')) END,
-            '[]')) AS e(error));
+            '[]')) AS e(error) LIMIT 100) AS d);
 END
 $$;
 COMMENT ON FUNCTION agent.invalid_spans(jsonb) IS
-    'What is wrong with the spans of a trace, as the detail of a 422 answer; NULL when nothing is';
+    'What is wrong with the spans of a trace, as the detail of a 422 answer, at most 100 things; NULL when nothing is';
 REVOKE ALL ON FUNCTION agent.invalid_spans(jsonb) FROM PUBLIC;
 
 CREATE FUNCTION agent.invalid_trace(trace jsonb) RETURNS jsonb
