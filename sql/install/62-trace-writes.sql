@@ -65,12 +65,13 @@ AS $$
 DECLARE
     tenant CONSTANT text := tenancy.current_tenant();
     writer CONSTANT text := coalesce(tenancy.current_subject(), '');
+    issuer CONSTANT text := tenancy.current_issuer();
     wanted CONSTANT text := trace ->> 'trace_id';
     entry agent.audit_log;
 BEGIN
-    INSERT INTO agent.traces AS t (tenant_id, trace_id, recorded_by, started_at, ended_at, model, session_id, status,
+    INSERT INTO agent.traces AS t (tenant_id, trace_id, recorded_by, recorded_issuer, started_at, ended_at, model, session_id, status,
         span_count, tool_calls, prompt_tokens, completion_tokens)
-    SELECT tenant, wanted, writer, coalesce(agent.parse_time(trace ->> 'started_at'), clock_timestamp()),
+    SELECT tenant, wanted, writer, issuer, coalesce(agent.parse_time(trace ->> 'started_at'), clock_timestamp()),
         agent.parse_time(trace ->> 'ended_at'), trace ->> 'model', trace ->> 'session_id', coalesce(trace ->> 'status', 'ok'),
         count(*), count(*) FILTER (WHERE s ->> 'name' LIKE 'tool:%'),
         coalesce(sum(agent.count_in(s #> '{attributes,prompt_tokens}')), 0),
@@ -80,7 +81,7 @@ BEGIN
     SET ended_at = excluded.ended_at, status = excluded.status, span_count = excluded.span_count,
         tool_calls = excluded.tool_calls, prompt_tokens = excluded.prompt_tokens,
         completion_tokens = excluded.completion_tokens
-    WHERE t.recorded_by = writer;
+    WHERE (t.recorded_by, t.recorded_issuer) = (writer, issuer);
     IF NOT FOUND THEN
         RETURN false;
     END IF;
