@@ -6,7 +6,7 @@
 #include <httplib.h>
 
 #include "acceptor.hpp"
-#include "multipart.hpp"
+#include "request_head.hpp"
 #include "routes.hpp"
 #include "slots.hpp"
 #include "socket.hpp"
@@ -19,8 +19,8 @@ constexpr std::size_t kMaxRequestsPerConnection = 10000;
 constexpr std::chrono::milliseconds kIdleSlice{100};
 constexpr std::chrono::seconds kFirstRequestGrace{1};
 
-// The library reads and writes through this. It skips header lines that end in a bare LF, where a
-// relay in front of us may read them: so while the head is read, such a line ends the connection.
+// The library reads and writes through this. It skips header lines that end in a bare LF, too:
+// while the head is read, such a line, or one that is not clear, ends the connection.
 class SocketStream : public httplib::Stream {
 public:
     explicit SocketStream(Socket &socket) : socket_(socket) {}
@@ -29,11 +29,9 @@ public:
     bool is_writable() const override { return socket_.is_peer_there(); }
     ssize_t read(char *to, std::size_t size) override {
         const ssize_t got = socket_.read(to, size);
-        for (ssize_t i = 0; is_in_head_ && i < got; ++i) {
-            if (to[i] == '\n' && last_ != '\r')
+        for (ssize_t i = 0; is_in_head_ && i < got; ++i)
+            if (!take(to[i]))
                 return -1;
-            last_ = to[i];
-        }
         return got;
     }
     ssize_t write(const char *from, std::size_t size) override {
@@ -44,9 +42,24 @@ public:
     socket_t socket() const override { return socket_.descriptor(); }
 
 private:
+    bool take(char c) {
+        if (c != '\n') {
+            line_.push_back(c);
+            return true;
+        }
+        if (line_.empty() || line_.back() != '\r')
+            return false;
+        line_.pop_back();
+        const bool is_clear = is_clear_line(line_, is_request_line_);
+        is_request_line_ = false;
+        line_.clear();
+        return is_clear;
+    }
+
     Socket &socket_;
     bool is_in_head_ = true;
-    char last_ = 0;
+    bool is_request_line_ = true;
+    std::string line_; // bounded by what the socket allows for a head
 };
 
 // One request and its answer, while the library works on it.
@@ -63,51 +76,6 @@ struct Exchange {
 
 bool has_body_by_method(const std::string &method) {
     return method == "POST" || method == "PUT" || method == "PATCH" || method == "DELETE";
-}
-
-bool is_json_type(std::string_view type) {
-    type = type.substr(0, type.find(';'));
-    while (!type.empty() && type.back() == ' ')
-        type.remove_suffix(1);
-    constexpr std::string_view kSuffix = "+json";
-    return equals_ignoring_case(type, "application/json") ||
-           (type.size() > kSuffix.size() &&
-            equals_ignoring_case(type.substr(type.size() - kSuffix.size()), kSuffix));
-}
-
-// RFC 9110, section 5.6.2. "Content-Length " is not Content-Length, but a relay may think so.
-bool is_field_name(std::string_view name) {
-    constexpr std::string_view kSpecials = "!#$%&'*+-.^_`|~";
-    return !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-               kSpecials.find(c) != std::string_view::npos;
-    });
-}
-
-// What the headers alone say against reading the body (RFC 9112, section 6: ambiguous lengths are
-// how one request is smuggled inside another).
-Intake judge_head(const Headers &headers, std::size_t max_body, bool may_be_form) {
-    for (const Header &field : headers.all())
-        if (!is_field_name(field.name))
-            return Intake::malformed;
-    const auto length = headers.find("Content-Length");
-    const auto transfer = headers.find("Transfer-Encoding");
-    if (headers.count("Content-Length") > 1 || headers.count("Transfer-Encoding") > 1 ||
-        (length && transfer) || (transfer && !equals_ignoring_case(*transfer, "chunked")))
-        return Intake::malformed;
-    if (length && (length->empty() || length->size() > 18 ||
-                   length->find_first_not_of("0123456789") != std::string_view::npos))
-        return Intake::malformed;
-    const unsigned long long bytes = length ? std::stoull(std::string(*length)) : 0;
-    if (bytes > max_body)
-        return Intake::too_large;
-    const auto type = headers.find("Content-Type");
-    const auto coding = headers.find("Content-Encoding");
-    if ((bytes > 0 || transfer) &&
-        ((type && !is_json_type(*type) && !(may_be_form && is_form_type(*type))) ||
-         (coding && !equals_ignoring_case(*coding, "identity"))))
-        return Intake::unsupported_media;
-    return Intake::complete;
 }
 
 // The library's view of the request, copied into our words.

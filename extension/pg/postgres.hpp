@@ -21,7 +21,9 @@ extern "C" {
 #include "catalog/objectaccess.h"   // object_access_hook
 #include "catalog/pg_class.h"       // Form_pg_class
 #include "catalog/pg_collation_d.h" // DEFAULT_COLLATION_OID
+#include "catalog/pg_extension.h"   // Form_pg_extension
 #include "catalog/pg_inherits.h"    // InheritsRelidSeqnoIndexId
+#include "catalog/pg_namespace.h"   // Form_pg_namespace
 #include "catalog/pg_proc_d.h"      // Anum_pg_proc_oid
 #include "catalog/pg_type_d.h"      // TEXTOID
 #include "commands/async.h"         // Async_Notify

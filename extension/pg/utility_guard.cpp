@@ -6,6 +6,7 @@
 #include "pg/context.hpp"
 #include "pg/guard_registry.hpp"
 #include "pg/guard_setting.hpp"
+#include "pg/heap_rows.hpp"
 #include "pg/tenant_tools.hpp"
 
 #include <cstring>
@@ -159,14 +160,77 @@ void keep_name_of_application_role(const Node *statement) {
                                 "extension, and tenancy.grant_app() with the new name after it.")));
 }
 
-bool drops_this_extension(const Node *statement) {
-    if (nodeTag(statement) != T_DropStmt || as<DropStmt>(statement)->removeType != OBJECT_EXTENSION)
+// Where CREATE EXTENSION has put us, and who did; all zero without the extension.
+struct Whereabouts {
+    Oid schema, schema_owner, owner;
+};
+
+Oid owner_of_schema(Oid schema) {
+    HeapTuple tuple = SearchSysCache1(NAMESPACEOID, ObjectIdGetDatum(schema));
+    if (!HeapTupleIsValid(tuple))
+        return InvalidOid;
+    const Oid owner = reinterpret_cast<Form_pg_namespace>(GETSTRUCT(tuple))->nspowner;
+    ReleaseSysCache(tuple);
+    return owner;
+}
+
+Whereabouts whereabouts() {
+    Whereabouts here{};
+    ScanKeyData key;
+    ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber, F_NAMEEQ,
+                CStringGetDatum("pg_tenancy"));
+    for_each_row(ExtensionRelationId, ExtensionNameIndexId, 1, &key, [&](const Row &row) {
+        here.schema = DatumGetObjectId(row.values[Anum_pg_extension_extnamespace - 1]);
+        here.owner = DatumGetObjectId(row.values[Anum_pg_extension_extowner - 1]);
+    });
+    here.schema_owner = OidIsValid(here.schema) ? owner_of_schema(here.schema) : InvalidOid;
+    return here;
+}
+
+// Our functions are in PL/pgSQL, so its extension takes us along.
+bool takes_extension(const char *name) {
+    return std::strcmp(name, "pg_tenancy") == 0 || std::strcmp(name, "plpgsql") == 0;
+}
+
+bool cascades_from(const DropStmt *drop) {
+    if (drop->behavior != DROP_CASCADE ||
+        (drop->removeType != OBJECT_EXTENSION && drop->removeType != OBJECT_SCHEMA))
         return false;
+    const Oid schema = whereabouts().schema;
     ListCell *cell = nullptr;
-    foreach (cell, as<DropStmt>(statement)->objects)
-        if (std::strcmp(strVal(lfirst(cell)), "pg_tenancy") == 0)
-            return as<DropStmt>(statement)->behavior == DROP_CASCADE;
+    foreach (cell, drop->objects) {
+        const char *name = strVal(lfirst(cell));
+        if (drop->removeType == OBJECT_EXTENSION
+                ? takes_extension(name)
+                : OidIsValid(schema) && get_namespace_oid(name, true) == schema)
+            return true;
+    }
     return false;
+}
+
+bool cascades_from(const DropOwnedStmt *drop) {
+    if (drop->behavior != DROP_CASCADE)
+        return false;
+    const Whereabouts here = whereabouts();
+    ListCell *cell = nullptr;
+    foreach (cell, drop->roles) {
+        const Oid role = get_rolespec_oid(static_cast<RoleSpec *>(lfirst(cell)), true);
+        if (OidIsValid(role) && (role == here.owner || role == here.schema_owner))
+            return true;
+    }
+    return false;
+}
+
+// The database's owner, no superuser, can drop schema public, and the extension is usually in it.
+bool drops_this_extension(const Node *statement) {
+    switch (nodeTag(statement)) {
+    case T_DropStmt:
+        return cascades_from(as<DropStmt>(statement));
+    case T_DropOwnedStmt:
+        return cascades_from(as<DropOwnedStmt>(statement));
+    default:
+        return false;
+    }
 }
 
 // Whoever does it: CASCADE takes the policies, and what is left of them lets every row through.

@@ -11,6 +11,7 @@ CREATE TABLE agent.traces (
     status text NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'ok', 'error', 'aborted')),
     traceparent text,
     recorded_by text,
+    recorded_issuer text COLLATE "C",
     span_count integer NOT NULL DEFAULT 0,
     tool_calls integer NOT NULL DEFAULT 0,
     prompt_tokens bigint NOT NULL DEFAULT 0,
@@ -23,6 +24,7 @@ COMMENT ON TABLE agent.traces IS 'One row per turn, claimed by begin_turn, compl
 COMMENT ON INDEX agent.traces_started IS 'Newest first';
 COMMENT ON COLUMN agent.traces.traceparent IS
     'The W3C header of the request. Its trace id is trace_id unless the tenant already had that one';
+COMMENT ON COLUMN agent.traces.recorded_issuer IS 'Issuer of that subject: the same name from another issuer is somebody else';
 COMMENT ON COLUMN agent.traces.recorded_by IS
     'Subject of the token that sent this trace, empty when it had none; NULL: the trace of a turn, which no client can change';
 

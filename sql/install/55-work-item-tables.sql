@@ -23,6 +23,8 @@ CREATE TABLE agent.work_items (
     created_by text NOT NULL DEFAULT COALESCE(tenancy.current_subject(), ''),
     created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     updated_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    assignee_issuer text COLLATE "C",
+    created_by_issuer text COLLATE "C" NOT NULL DEFAULT COALESCE(tenancy.current_issuer(), ''),
     CHECK ((status = 'checked_out') = (lease_expires_at IS NOT NULL)),
     PRIMARY KEY (tenant_id, id)
 );
@@ -34,4 +36,6 @@ COMMENT ON INDEX agent.work_items_open IS 'What can be taken, most urgent and ol
 COMMENT ON COLUMN agent.work_items.parent_id IS 'A remark, not a reference';
 COMMENT ON COLUMN agent.work_items.depends_on IS 'A remark: kept and shown, never enforced';
 COMMENT ON COLUMN agent.work_items.assignee IS 'Subject that holds the lease, or that did the work';
+COMMENT ON COLUMN agent.work_items.assignee_issuer IS 'Issuer of that subject: the same name from another issuer is somebody else';
+COMMENT ON COLUMN agent.work_items.created_by_issuer IS 'Issuer of that subject';
 COMMENT ON COLUMN agent.work_items.created_by IS 'Subject that made it: the one who may accept, reject and delete it';

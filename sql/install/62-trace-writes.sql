@@ -6,10 +6,10 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN (
-        SELECT jsonb_agg(jsonb_set(e.error, '{loc}', jsonb_build_array('body', 'spans', s.n - 1)
-            || CASE WHEN e.error #> '{loc,1}' IS NULL THEN '[]' ELSE jsonb_build_array(e.error #> '{loc,1}') END)
-            ORDER BY s.n, e.error #>> '{loc,1}')
-        FROM (
+        SELECT jsonb_agg(jsonb_set(d.error, '{loc}', jsonb_build_array('body', 'spans', d.n - 1)
+            || CASE WHEN d.error #> '{loc,1}' IS NULL THEN '[]' ELSE jsonb_build_array(d.error #> '{loc,1}') END)
+            ORDER BY d.n, d.error #>> '{loc,1}')
+        FROM (SELECT s.n, e.error FROM (
             SELECT e.span, e.n, count(*) OVER (PARTITION BY e.span ->> 'span_id') AS namesakes
             FROM jsonb_array_elements(spans) WITH ORDINALITY AS e(span, n)) AS s
         CROSS JOIN LATERAL jsonb_array_elements(coalesce(
@@ -24,11 +24,11 @@ BEGIN
             CASE WHEN s.namesakes > 1 THEN jsonb_build_array(
                 agent.field_error('value_error', '["span", "span_id"]', s.span -> 'span_id',
                     '{"expected": "unique within the trace"}')) END,
-            '[]')) AS e(error));
+            '[]')) AS e(error) LIMIT 100) AS d);
 END
 $$;
 COMMENT ON FUNCTION agent.invalid_spans(jsonb) IS
-    'What is wrong with the spans of a trace, as the detail of a 422 answer; NULL when nothing is';
+    'What is wrong with the spans of a trace, as the detail of a 422 answer, at most 100 things; NULL when nothing is';
 REVOKE ALL ON FUNCTION agent.invalid_spans(jsonb) FROM PUBLIC;
 
 CREATE FUNCTION agent.invalid_trace(trace jsonb) RETURNS jsonb
@@ -65,12 +65,13 @@ AS $$
 DECLARE
     tenant CONSTANT text := tenancy.current_tenant();
     writer CONSTANT text := coalesce(tenancy.current_subject(), '');
+    issuer CONSTANT text := tenancy.current_issuer();
     wanted CONSTANT text := trace ->> 'trace_id';
     entry agent.audit_log;
 BEGIN
-    INSERT INTO agent.traces AS t (tenant_id, trace_id, recorded_by, started_at, ended_at, model, session_id, status,
+    INSERT INTO agent.traces AS t (tenant_id, trace_id, recorded_by, recorded_issuer, started_at, ended_at, model, session_id, status,
         span_count, tool_calls, prompt_tokens, completion_tokens)
-    SELECT tenant, wanted, writer, coalesce(agent.parse_time(trace ->> 'started_at'), clock_timestamp()),
+    SELECT tenant, wanted, writer, issuer, coalesce(agent.parse_time(trace ->> 'started_at'), clock_timestamp()),
         agent.parse_time(trace ->> 'ended_at'), trace ->> 'model', trace ->> 'session_id', coalesce(trace ->> 'status', 'ok'),
         count(*), count(*) FILTER (WHERE s ->> 'name' LIKE 'tool:%'),
         coalesce(sum(agent.count_in(s #> '{attributes,prompt_tokens}')), 0),
@@ -80,7 +81,7 @@ BEGIN
     SET ended_at = excluded.ended_at, status = excluded.status, span_count = excluded.span_count,
         tool_calls = excluded.tool_calls, prompt_tokens = excluded.prompt_tokens,
         completion_tokens = excluded.completion_tokens
-    WHERE t.recorded_by = writer;
+    WHERE (t.recorded_by, t.recorded_issuer) = (writer, issuer);
     IF NOT FOUND THEN
         RETURN false;
     END IF;

@@ -8,6 +8,7 @@ BEGIN
     IF item.status = 'checked_out' AND item.lease_expires_at <= clock_timestamp() THEN
         item.status := 'available';
         item.assignee := NULL;
+        item.assignee_issuer := NULL;
         item.lease_expires_at := NULL;
     END IF;
     RETURN item;
@@ -72,6 +73,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     state CONSTANT text := coalesce(item.status, 'not_found');
+    issuer CONSTANT text := tenancy.current_issuer(); -- whose subject it is
 BEGIN
     RETURN QUERY
     SELECT o.code, o.word, o.text FROM (VALUES
@@ -84,11 +86,13 @@ BEGIN
         (409, 'not_checked_out', format('Work item ''%s'' is not checked out (status=%s)', wanted, state),
             verb IN ('complete', 'release') AND state <> 'checked_out'),
         (409, 'not_holder', format('Work item ''%s'' is checked out by another actor', wanted),
-            verb IN ('complete', 'release') AND item.assignee IS DISTINCT FROM subject),
+            verb IN ('complete', 'release')
+                AND (item.assignee, item.assignee_issuer) IS DISTINCT FROM (subject, issuer)),
         (409, 'not_review_pending', format('Work item ''%s'' is not awaiting review (status=%s)', wanted, state),
             verb IN ('accept', 'reject') AND state <> 'review_pending'),
         (403, 'not_creator', format('Work item ''%s'' can be accepted, rejected and deleted by its creator only', wanted),
-            verb IN ('accept', 'reject', 'delete') AND item.created_by <> coalesce(subject, ''))
+            verb IN ('accept', 'reject', 'delete')
+                AND (item.created_by, item.created_by_issuer) IS DISTINCT FROM (coalesce(subject, ''), issuer))
     ) AS o (code, word, text, holds) WHERE o.holds LIMIT 1;
 END
 $$;
@@ -124,6 +128,8 @@ BEGIN
             WHEN 'complete' THEN CASE WHEN body -> 'review_required' = 'true' THEN 'review_pending' ELSE 'completed' END
             ELSE 'available' END,
         assignee = CASE WHEN verb = 'checkout' THEN subject WHEN verb IN ('release', 'reject') THEN NULL ELSE item.assignee END,
+        assignee_issuer = CASE WHEN verb = 'checkout' THEN tenancy.current_issuer() WHEN verb IN ('release', 'reject') THEN NULL
+            ELSE item.assignee_issuer END,
         lease_expires_at = CASE WHEN verb = 'checkout'
             THEN clock_timestamp() + make_interval(secs => coalesce((body ->> 'lease_duration_seconds')::int, 300)) END,
         handoff_note = coalesce(note, item.handoff_note),

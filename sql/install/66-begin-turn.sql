@@ -5,56 +5,60 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN (
-        SELECT jsonb_agg(agent.field_error(c.kind,
-            '["body", "messages"]'::jsonb || to_jsonb(m.n - 1) || c.loc,
-            m.message #> ARRAY(SELECT jsonb_array_elements_text(c.loc)),
-            '{"expected": "''system'', ''developer'', ''user'', ''assistant'', ''tool'' or ''function''"}') ORDER BY m.n)
-        FROM jsonb_array_elements(messages) WITH ORDINALITY AS m(message, n)
-        CROSS JOIN LATERAL (SELECT m.message -> 'content', jsonb_typeof(m.message -> 'content')) AS x(content, shape)
-        CROSS JOIN LATERAL (
-            SELECT 'dict_type', '[]'::jsonb WHERE jsonb_typeof(m.message) <> 'object'
-            UNION ALL
-            SELECT CASE WHEN m.message -> 'role' IS NULL THEN 'missing' ELSE 'literal_error' END, '["role"]'
-            WHERE jsonb_typeof(m.message) = 'object' AND (m.message ->> 'role' IS NULL OR m.message ->> 'role'
-                NOT IN ('system', 'developer', 'user', 'assistant', 'tool', 'function'))
-            UNION ALL
-            SELECT 'string_type', '["content"]' WHERE x.shape NOT IN ('string', 'null', 'array')
-            UNION ALL
-            SELECT 'dict_type', jsonb_build_array('content', p.n - 1)
-            FROM jsonb_array_elements(CASE x.shape WHEN 'array' THEN x.content ELSE '[]' END)
-                WITH ORDINALITY AS p(part, n)
-            WHERE jsonb_typeof(p.part -> 'type') IS DISTINCT FROM 'string'
-                OR (p.part ->> 'type' = 'text' AND jsonb_typeof(p.part -> 'text') IS DISTINCT FROM 'string')
-                OR (p.part ->> 'type' = 'image_url'
-                    AND jsonb_typeof(p.part #> '{image_url,url}') IS DISTINCT FROM 'string')
-            UNION ALL
-            SELECT 'string_type', jsonb_build_array('content', p.n - 1, 'image_url', 'detail')
-            FROM jsonb_array_elements(CASE x.shape WHEN 'array' THEN x.content ELSE '[]' END)
-                WITH ORDINALITY AS p(part, n)
-            WHERE jsonb_typeof(p.part #> '{image_url,detail}') NOT IN ('string', 'null')
-            UNION ALL
-            SELECT 'string_type', '["name"]' WHERE jsonb_typeof(m.message -> 'name') NOT IN ('string', 'null')
-            UNION ALL
-            SELECT v.kind, '["tool_calls"]'::jsonb || to_jsonb(t.n - 1) || v.loc
-            FROM jsonb_array_elements(CASE jsonb_typeof(m.message -> 'tool_calls') WHEN 'array'
-                THEN m.message -> 'tool_calls' ELSE '[]' END) WITH ORDINALITY AS t(call, n)
-            CROSS JOIN LATERAL (VALUES ('dict_type', '[]'::jsonb, 'object', t.call),
-                ('string_type', '["id"]', 'string', t.call -> 'id'), ('dict_type', '["function"]', 'object', t.call -> 'function'),
-                ('string_type', '["function", "name"]', 'string', t.call #> '{function,name}'),
-                ('string_type', '["function", "arguments"]', 'string', t.call #> '{function,arguments}')
-            ) AS v(kind, loc, shape, found)
-            WHERE jsonb_typeof(v.found) <> v.shape
-            UNION ALL
-            SELECT 'list_type', '["tool_calls"]'
-            WHERE jsonb_typeof(m.message -> 'tool_calls') NOT IN ('array', 'null')
-            UNION ALL
-            SELECT 'string_type', '["tool_call_id"]'
-            WHERE jsonb_typeof(m.message -> 'tool_call_id') NOT IN ('string', 'null')
-        ) AS c(kind, loc));
+        SELECT jsonb_agg(agent.field_error(e.kind,
+            '["body", "messages"]'::jsonb || to_jsonb(e.n - 1) || e.loc,
+            e.message #> ARRAY(SELECT jsonb_array_elements_text(e.loc)),
+            '{"expected": "''system'', ''developer'', ''user'', ''assistant'', ''tool'' or ''function''"}') ORDER BY e.n)
+        FROM (
+            SELECT m.n, m.message, c.kind, c.loc
+            FROM jsonb_array_elements(messages) WITH ORDINALITY AS m(message, n)
+            CROSS JOIN LATERAL (SELECT m.message -> 'content', jsonb_typeof(m.message -> 'content')) AS x(content, shape)
+            CROSS JOIN LATERAL (
+                SELECT 'dict_type', '[]'::jsonb WHERE jsonb_typeof(m.message) <> 'object'
+                UNION ALL
+                SELECT CASE WHEN m.message -> 'role' IS NULL THEN 'missing' ELSE 'literal_error' END, '["role"]'
+                WHERE jsonb_typeof(m.message) = 'object' AND (m.message ->> 'role' IS NULL OR m.message ->> 'role'
+                    NOT IN ('system', 'developer', 'user', 'assistant', 'tool', 'function'))
+                UNION ALL
+                SELECT 'string_type', '["content"]' WHERE x.shape NOT IN ('string', 'null', 'array')
+                UNION ALL
+                SELECT 'dict_type', jsonb_build_array('content', p.n - 1)
+                FROM jsonb_array_elements(CASE x.shape WHEN 'array' THEN x.content ELSE '[]' END)
+                    WITH ORDINALITY AS p(part, n)
+                WHERE jsonb_typeof(p.part -> 'type') IS DISTINCT FROM 'string'
+                    OR (p.part ->> 'type' = 'text' AND jsonb_typeof(p.part -> 'text') IS DISTINCT FROM 'string')
+                    OR (p.part ->> 'type' = 'image_url'
+                        AND jsonb_typeof(p.part #> '{image_url,url}') IS DISTINCT FROM 'string')
+                UNION ALL
+                SELECT 'string_type', jsonb_build_array('content', p.n - 1, 'image_url', 'detail')
+                FROM jsonb_array_elements(CASE x.shape WHEN 'array' THEN x.content ELSE '[]' END)
+                    WITH ORDINALITY AS p(part, n)
+                WHERE jsonb_typeof(p.part #> '{image_url,detail}') NOT IN ('string', 'null')
+                UNION ALL
+                SELECT 'string_type', '["name"]' WHERE jsonb_typeof(m.message -> 'name') NOT IN ('string', 'null')
+                UNION ALL
+                SELECT v.kind, '["tool_calls"]'::jsonb || to_jsonb(t.n - 1) || v.loc
+                FROM jsonb_array_elements(CASE jsonb_typeof(m.message -> 'tool_calls') WHEN 'array'
+                    THEN m.message -> 'tool_calls' ELSE '[]' END) WITH ORDINALITY AS t(call, n)
+                CROSS JOIN LATERAL (VALUES ('dict_type', '[]'::jsonb, 'object', t.call),
+                    ('string_type', '["id"]', 'string', t.call -> 'id'), ('dict_type', '["function"]', 'object', t.call -> 'function'),
+                    ('string_type', '["function", "name"]', 'string', t.call #> '{function,name}'),
+                    ('string_type', '["function", "arguments"]', 'string', t.call #> '{function,arguments}')
+                ) AS v(kind, loc, shape, found)
+                WHERE jsonb_typeof(v.found) <> v.shape
+                UNION ALL
+                SELECT 'list_type', '["tool_calls"]'
+                WHERE jsonb_typeof(m.message -> 'tool_calls') NOT IN ('array', 'null')
+                UNION ALL
+                SELECT 'string_type', '["tool_call_id"]'
+                WHERE jsonb_typeof(m.message -> 'tool_call_id') NOT IN ('string', 'null')
+            ) AS c(kind, loc)
+            LIMIT 100 -- millions of wrong elements fit into a body
+        ) AS e);
 END
 $$;
 COMMENT ON FUNCTION agent.invalid_messages(jsonb) IS
-    'What is wrong with the messages of a chat request, as the detail of a 422 answer; NULL when nothing is';
+    'What is wrong with the messages of a chat request, as the detail of a 422 answer, at most 100 things; NULL when nothing is';
 REVOKE ALL ON FUNCTION agent.invalid_messages(jsonb) FROM PUBLIC;
 
 -- Fields without a rule pass. Inside tools and the like only the model knows what is right.

@@ -83,18 +83,25 @@ BEGIN
         RETURN agent.refuse_work_item('list', NULL, 400, 'invalid_request', defect);
     END IF;
     RETURN agent.answer(200, (
-        SELECT coalesce(jsonb_agg(agent.work_item_record(agent.as_of_now(i)) ORDER BY i.priority DESC, i.created_at, i.id), '[]')
+        SELECT coalesce(jsonb_agg(r.record ORDER BY r.n), '[]')
         FROM (
-            SELECT * FROM agent.work_items AS w
-            WHERE (w.status = 'available' OR w.status = 'checked_out' AND w.lease_expires_at <= clock_timestamp())
-                AND (body ->> 'parent_id' IS NULL OR w.parent_id = body ->> 'parent_id')
-            ORDER BY w.priority DESC, w.created_at, w.id
-            LIMIT least(coalesce((body ->> 'max_results')::bigint, 20), 1000)
-        ) AS i));
+            SELECT i.n, i.record, sum(octet_length(i.record::text)) OVER (ORDER BY i.n) AS bytes
+            FROM (
+                SELECT row_number() OVER (ORDER BY w.priority DESC, w.created_at, w.id) AS n,
+                    agent.work_item_record(agent.as_of_now(w)) AS record
+                FROM agent.work_items AS w
+                WHERE (w.status = 'available' OR w.status = 'checked_out' AND w.lease_expires_at <= clock_timestamp())
+                    AND (body ->> 'parent_id' IS NULL OR w.parent_id = body ->> 'parent_id')
+                ORDER BY w.priority DESC, w.created_at, w.id
+                LIMIT least(coalesce((body ->> 'max_results')::bigint, 20), 1000)
+            ) AS i
+        ) AS r
+        WHERE r.n = 1 OR r.bytes <= 8388608)); -- an item may be megabytes, and memory is everybody's
 END
 $$;
 COMMENT ON FUNCTION agent.list_work_items(text, jsonb) IS
-    'GET /v1/work-items: {max_results? 20, at most 1000; parent_id?}. 200 array of what can be taken, most urgent and oldest first; 400';
+    'GET /v1/work-items: {max_results? 20, at most 1000; parent_id?}. 200 array of what can be taken, most urgent and oldest first, '
+    'no more than fit in 8388608 bytes; 400';
 REVOKE ALL ON FUNCTION agent.list_work_items(text, jsonb) FROM PUBLIC;
 
 CREATE FUNCTION agent.work_item_stats(token text, body jsonb) RETURNS agent.response

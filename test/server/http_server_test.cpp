@@ -126,7 +126,9 @@ TEST_F(HttpServerTest, refuses_ambiguous_framing_and_closes) {
          {"Content-Length: 5\r\nTransfer-Encoding: chunked",
           "Content-Length: 5\r\nContent-Length: 5", "Transfer-Encoding: gzip, chunked",
           "Content-Length: +5", "Content-Length: 0x5", "Content-Length : 5", " Content-Length: 5",
-          "Content-Length: 5\nX: y"}) {
+          "Content-Length: 5\nX: y", "Content-Length:\r\n 5", "Transfer-Encoding:\r\n\tchunked",
+          "X: y\r\n Content-Length: 5", "Content-Length 5", "X: y\rContent-Length: 5",
+          "Content-Length:", "Content-Length :"}) {
         const std::string answer = ask(std::string("POST /a HTTP/1.1\r\n") + headers +
                                        "\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n");
         EXPECT_EQ(status_of(answer), 400) << headers;

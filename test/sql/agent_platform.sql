@@ -95,6 +95,14 @@ SELECT body ->> 'feedback_id' AS feedback FROM agent.create_feedback(:'token_acm
 SELECT status, body ->> 'user_id' AS author, body -> 'rating' AS rating FROM agent.get_feedback(:'token_acme_bob', jsonb_build_object('feedback_id', :'feedback'));
 SELECT status FROM agent.get_feedback(:'token_globex_carol', jsonb_build_object('feedback_id', :'feedback'));
 
+-- what is wrong with very many elements is told of the first hundred
+BEGIN;
+SELECT r.route, c.status, jsonb_array_length(c.body -> 'detail') AS told, c.body #> '{detail,99,loc}' AS loc
+FROM (VALUES ('begin_turn', 'messages'), ('put_session', 'messages'), ('create_trace', 'spans')) AS r(route, list)
+CROSS JOIN LATERAL agent.call(r.route, :'token_acme_alice', jsonb_build_object('session_id', 's1', 'trace_id', 't9',
+    r.list, (SELECT jsonb_agg(1) FROM generate_series(1, 2000))), '{}') AS c;
+ROLLBACK;
+
 -- what this server does not have
 SELECT r.route, c.status, c.body FROM (VALUES ('agent_trust'), ('agent_skills'), ('agent_capabilities'), ('agent_maturation')) AS r(route)
 CROSS JOIN LATERAL agent.call(r.route, :'token_acme_alice', '{}', '{}') AS c;

@@ -76,6 +76,16 @@ FROM unnest('{get,checkout,complete,release,accept,delete}'::text[]) route,
 SELECT body FROM agent.list_work_items(:'token_globex_carol', '{}');
 SELECT body FROM agent.work_item_stats(:'token_globex_carol', '{}');
 
+-- a list is no larger than a few megabytes, and never empty because of it
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_globex_carol');
+SELECT count(agent.add_work_item(jsonb_build_object('title', n, 'acceptance_criteria', jsonb_build_array(repeat('x', 3000000 * n)))))
+FROM generate_series(1, 3) n;
+SELECT jsonb_path_query_array(body, '$[*].title') AS listed FROM agent.list_work_items(:'token_globex_carol', '{}');
+SELECT count(agent.move_work_item(id, 'checkout', '{}')) FROM agent.work_items WHERE title < '3';
+SELECT jsonb_path_query_array(body, '$[*].title') AS listed FROM agent.list_work_items(:'token_globex_carol', '{}');
+ROLLBACK;
+
 -- plain SQL writes nothing
 BEGIN;
 SELECT tenancy.set_tenant_from_jwt(:'token_acme_alice');
@@ -91,7 +101,21 @@ ROLLBACK TO here;
 SELECT tenant_id, count(*) FROM agent.work_items GROUP BY 1;
 ROLLBACK;
 
--- on record
+-- a subject is its issuer's: the same name from another issuer of the tenant is somebody else
 \c - :admin
+\set two `:issuer_tool claims "$(printf '{"iss":"https://two.example","aud":"agents","org_id":"acme","sub":"alice","exp":%d}' $(($(date +%s) + 600)))"`
+BEGIN;
+SELECT tenancy.add_issuer('https://two.example', '{agents}', 'org_id'), tenancy.add_tenant('acme', 'https://two.example', 'acme');
+SELECT count(*) FROM tenancy.load_jwks('https://two.example', :'jwks');
+SELECT jsonb_build_object('work_item_id', body -> 'id') AS one_id FROM agent.create_work_item(:'token_acme_alice', '{"title": "one''s"}') \gset
+SELECT status FROM call(:'token_acme_alice', 'checkout_work_item', :'one_id');
+SELECT status, replace(body_::text, :'one_id'::jsonb ->> 'work_item_id', 'ID') AS body FROM call(:'two', 'complete_work_item', :'one_id');
+SELECT status, replace(body_::text, :'one_id'::jsonb ->> 'work_item_id', 'ID') AS body FROM call(:'two', 'delete_work_item', :'one_id');
+SELECT status FROM call(:'token_acme_alice', 'complete_work_item', :'one_id');
+SELECT a.status AS one, b.status AS two FROM agent.create_trace(:'token_acme_alice', '{"trace_id": "one", "spans": []}') a,
+    agent.create_trace(:'two', '{"trace_id": "one", "spans": []}') b;
+ROLLBACK;
+
+-- on record
 SELECT tenant_id, action, actor, outcome, status, reason, count(*) FROM agent.audit_log GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6;
 DROP FUNCTION public.call;

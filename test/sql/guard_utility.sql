@@ -239,6 +239,26 @@ SET client_min_messages = warning;
 DROP EXTENSION pg_tenancy CASCADE;
 DROP EXTENSION plpgsql, pg_tenancy CASCADE;
 \set VERBOSITY terse
+-- nor with what it depends on: its language, the schema that it is in, and whoever owns it or that schema
+BEGIN;
+DROP EXTENSION plpgsql CASCADE;
+ROLLBACK;
+BEGIN;
+DROP SCHEMA IF EXISTS nowhere, public CASCADE;
+ROLLBACK;
+BEGIN;
+ALTER SCHEMA public OWNER TO regress_plain;
+DROP OWNED BY regress_plain CASCADE;
+ROLLBACK;
+BEGIN;
+UPDATE pg_extension SET extowner = 'regress_later'::regrole WHERE extname = 'pg_tenancy';
+DROP OWNED BY regress_later CASCADE;
+ROLLBACK;
+BEGIN;
+CREATE SCHEMA other;
+DROP SCHEMA other CASCADE;
+DROP OWNED BY regress_plain CASCADE;
+ROLLBACK;
 DROP TABLE public.ledger, public.guard_statements, public.made_by_admin;
 \set QUIET on
 DELETE FROM tenancy.protected_tables WHERE relation::oid NOT IN (SELECT oid FROM pg_class);
