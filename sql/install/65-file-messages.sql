@@ -26,8 +26,8 @@ BEGIN
         LEFT JOIN agent.files AS f ON f.file_id = i.id
     LOOP
         total := total + coalesce(wanted.size_bytes, 0);
-        IF total > 33554432 THEN
-            RETURN 'the files of one request are larger than 33554432 bytes';
+        IF total > 8388608 THEN
+            RETURN 'the files of one request are larger than 8388608 bytes';
         ELSIF wanted.size_bytes IS NULL AND wanted.kind <> 'old' THEN
             RETURN format('file_id %s not found', wanted.id);
         ELSIF wanted.kind = 'image' AND wanted.mime_type !~ '^image/' THEN

@@ -144,6 +144,14 @@ ROLLBACK TO here;
 SELECT * FROM tenancy.file_quotas;
 ROLLBACK;
 
+-- an image costs several times its size on the way to the model: 8 MiB of files a request
+SELECT body ->> 'file_id' AS large FROM agent.create_file(:'token_acme_bob', '{"filename": "l.png", "mime_type": "image/png"}', decode(repeat('89504e47', 1100000), 'hex')) \gset
+SELECT body ->> 'file_id' AS other FROM agent.create_file(:'token_acme_bob', '{"filename": "o.png", "mime_type": "image/png"}', decode(repeat('89504e47', 1100000), 'hex')) \gset
+SELECT status, body ->> 'detail' AS detail FROM agent.begin_turn(:'token_acme_bob', jsonb_build_object('messages', jsonb_build_array(jsonb_build_object('role', 'user', 'content',
+    (SELECT jsonb_agg(jsonb_build_object('type', 'image_url', 'image_url', jsonb_build_object('url', 'file_id:' || id))) FROM (VALUES (:'large'), (:'other')) i (id))))));
+SELECT status FROM agent.delete_file(:'token_acme_bob', jsonb_build_object('file_id', :'large'));
+SELECT status FROM agent.delete_file(:'token_acme_bob', jsonb_build_object('file_id', :'other'));
+
 -- on record
 \c - :admin
 SELECT action, actor, outcome, status, reason, count(*) FROM agent.audit_log WHERE action LIKE 'file.%' GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5;
