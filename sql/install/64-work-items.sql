@@ -131,7 +131,7 @@ BEGIN
         assignee_issuer = CASE WHEN verb = 'checkout' THEN tenancy.current_issuer() WHEN verb IN ('release', 'reject') THEN NULL
             ELSE item.assignee_issuer END,
         lease_expires_at = CASE WHEN verb = 'checkout'
-            THEN clock_timestamp() + make_interval(secs => coalesce((body ->> 'lease_duration_seconds')::int, 300)) END,
+            THEN clock_timestamp() + make_interval(secs => least(coalesce((body ->> 'lease_duration_seconds')::int, 300), 604800)) END,
         handoff_note = coalesce(note, item.handoff_note),
         result = CASE WHEN verb = 'complete' THEN nullif(body -> 'result', 'null') ELSE item.result END,
         updated_at = clock_timestamp()

@@ -84,6 +84,9 @@ FROM generate_series(1, 3) n;
 SELECT jsonb_path_query_array(body, '$[*].title') AS listed FROM agent.list_work_items(:'token_globex_carol', '{}');
 SELECT count(agent.move_work_item(id, 'checkout', '{}')) FROM agent.work_items WHERE title < '3';
 SELECT jsonb_path_query_array(body, '$[*].title') AS listed FROM agent.list_work_items(:'token_globex_carol', '{}');
+-- nor is a lease longer than a week
+SELECT count(agent.move_work_item(id, 'checkout', '{"lease_duration_seconds": 2147483647}')) FROM agent.work_items WHERE title = '3';
+SELECT max(lease_expires_at) < clock_timestamp() + interval '604801 seconds' AS at_most_a_week FROM agent.work_items;
 ROLLBACK;
 
 -- plain SQL writes nothing
