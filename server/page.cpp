@@ -1,18 +1,21 @@
 #include "handlers.hpp"
 
 // The assembler looks for the files where the compiler looks for headers.
-// NOLINTBEGIN(*-macro-usage)
+// NOLINTNEXTLINE(*-macro-usage)
 #define EMBED(name, file)                                                                          \
-    asm(".pushsection .rodata\n" #name ":\n.incbin \"page/" file "\"\n" #name                      \
-        "_end:\n.popsection");                                                                     \
-    extern "C" __attribute__((visibility("hidden"))) const char name[];                            \
-    extern "C" __attribute__((visibility("hidden"))) const char name##_end[]
-// NOLINTEND(*-macro-usage)
+    asm(".pushsection .rodata\n" name ":\n.incbin \"page/" file "\"\n" name "_end:\n.popsection")
 
-EMBED(page_index_html, "index.html");
-EMBED(page_style_css, "style.css");
-EMBED(page_page_js, "page.js");
-EMBED(page_chart_js, "chart.js");
+EMBED("page_index_html", "index.html");
+EMBED("page_style_css", "style.css");
+EMBED("page_page_js", "page.js");
+EMBED("page_chart_js", "chart.js");
+
+extern "C" {
+extern const char page_index_html[], page_index_html_end[];
+extern const char page_style_css[], page_style_css_end[];
+extern const char page_page_js[], page_page_js_end[];
+extern const char page_chart_js[], page_chart_js_end[];
+}
 
 namespace tenancy::server {
 
