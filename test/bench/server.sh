@@ -11,9 +11,10 @@ EACH=${1:-5}
 HERE=test/bench/server
 CLIENTS=64
 STREAMS=64
+CONNECTIONS=${CONNECTIONS:-32} # to the database, for either side
 
 if [[ -z ${CLUSTER_DATA:-} ]]; then
-    CLUSTER_CONF=$'fsync = on\nsynchronous_commit = on\nmax_connections = 100\nshared_buffers = 256MB\nmax_wal_size = 4GB' \
+    CLUSTER_CONF=$'fsync = on\nsynchronous_commit = on\nmax_connections = 200\nshared_buffers = 256MB\nmax_wal_size = 4GB' \
         exec scripts/with-cluster.sh "$PWD/test/bench/server.sh" "$@"
 fi
 
@@ -31,10 +32,10 @@ start() {
     wait_until 15 answers "$url/" || { show_tail "$WORK/$name.log" && die "$name does not answer"; }
 }
 
-start_upstream() { # start_upstream NAME DELAY_MS
+start_upstream() { # start_upstream NAME DELAY_MS PAUSE_MS
     local at
     at=$(port "$1")
-    start "$1" "$at" env PORT="$at" DELAY_MS="$2" node $HERE/node/upstream.mjs
+    start "$1" "$at" env PORT="$at" DELAY_MS="$2" PAUSE_MS="$3" node $HERE/node/upstream.mjs
 }
 
 start_tenancyd() { # start_tenancyd NAME UPSTREAM
@@ -44,7 +45,7 @@ start_tenancyd() { # start_tenancyd NAME UPSTREAM
 model: {provider: openai, name: m, endpoint: "${URLS[$2]}"}
 server:
   port: $at
-  storage: {database_url: "postgresql://bench_app@/tenancyd?host=$PGHOST&port=$PGPORT"}
+  storage: {pool_size: $CONNECTIONS, database_url: "postgresql://bench_app@/tenancyd?host=$PGHOST&port=$PGPORT"}
 logging: {level: warn}
 END
     start "$1" "$at" build/tenancyd serve --config "$WORK/$1.yaml"
@@ -53,7 +54,7 @@ END
 start_node() { # start_node NAME UPSTREAM WORKERS
     local at
     at=$(port "$1")
-    start "$1" "$at" env NODE_ENV=production PORT="$at" WORKERS="$3" UPSTREAM="${URLS[$2]}" JWKS="$JWKS" \
+    start "$1" "$at" env NODE_ENV=production PORT="$at" WORKERS="$3" CONNECTIONS="$CONNECTIONS" UPSTREAM="${URLS[$2]}" JWKS="$JWKS" \
         DATABASE_URL="postgresql://bench_app@/node?host=$PGHOST&port=$PGPORT" node $HERE/node/server.mjs
 }
 
@@ -101,7 +102,7 @@ latencies() { # latencies READS_PER_SECOND TURNS_PER_SECOND
 
 memory() {
     printf '%-58s %9s KiB\n' "resident memory for each of $STREAMS open streams" \
-        "$(node $HERE/streams.mjs "${URLS[slow-tenancyd]}" "${PIDS[slow-tenancyd]}" "$TOKEN" $STREAMS)"
+        "$(node $HERE/streams.mjs "${URLS[streaming-tenancyd]}" "${PIDS[streaming-tenancyd]}" "$TOKEN" $STREAMS)"
 }
 
 set_up() {
@@ -113,8 +114,9 @@ set_up() {
     createdb node
     sql -d tenancyd -v jwks="$JWKS" -f $HERE/tenancyd.sql
     sql -d node -f $HERE/node.sql
-    start_upstream model 0
-    start_upstream slow-model 100
+    start_upstream model 0 0
+    start_upstream slow-model 100 0
+    start_upstream streaming-model 0 1000
     start_tenancyd tenancyd model
     start_node node model 1
     start_node nodes model "$(nproc)"
@@ -145,6 +147,7 @@ main() {
     latencies "$reads" "$turns"
     start_tenancyd slow-tenancyd slow-model
     against_ideal
+    start_tenancyd streaming-tenancyd streaming-model
     memory
 }
 

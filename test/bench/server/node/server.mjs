@@ -1,17 +1,18 @@
 // The stack that tenancyd is compared with, as one would write it: express, pg, jose. Every request has its
 // ES256 token verified; every transaction names its tenant with set_config, which the policies read. A turn
-// checks no rate and no budget. Environment: PORT, WORKERS (processes), DATABASE_URL, UPSTREAM, JWKS.
+// keeps the question, asks the model, then keeps the answer and the usage; it checks no rate and no budget
+// and writes no trace and no audit. Environment: PORT, WORKERS (processes), CONNECTIONS, DATABASE_URL,
+// UPSTREAM, JWKS.
 import cluster from 'node:cluster';
 import express from 'express';
 import { createLocalJWKSet, jwtVerify } from 'jose';
 import pg from 'pg';
 
-const { PORT, WORKERS = '1', DATABASE_URL, UPSTREAM, JWKS } = process.env;
-const CONNECTIONS = 16; // in all, as tenancyd has by default
+const { PORT, WORKERS = '1', CONNECTIONS, DATABASE_URL, UPSTREAM, JWKS } = process.env;
 
 function serve() {
   const keys = createLocalJWKSet(JSON.parse(JWKS));
-  const pool = new pg.Pool({ connectionString: DATABASE_URL, max: Math.ceil(CONNECTIONS / Number(WORKERS)) });
+  const pool = new pg.Pool({ connectionString: DATABASE_URL, max: Math.ceil(Number(CONNECTIONS) / Number(WORKERS)) });
   const app = express();
   app.disable('x-powered-by');
   app.use(express.json({ limit: '4mb' }));
@@ -60,6 +61,8 @@ function serve() {
   app.post('/v1/chat/completions', async (request, response, next) => {
     try {
       const { messages } = request.body;
+      await asTenant(request.tenant, (client) =>
+        client.query('INSERT INTO messages (message) SELECT * FROM jsonb_array_elements($1::jsonb)', [JSON.stringify(messages)]));
       const upstream = await fetch(`${UPSTREAM}/chat/completions`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
@@ -68,8 +71,7 @@ function serve() {
       const answer = await upstream.json();
       const { prompt_tokens: input, completion_tokens: output } = answer.usage;
       await asTenant(request.tenant, async (client) => {
-        await client.query('INSERT INTO messages (message) SELECT * FROM jsonb_array_elements($1::jsonb)',
-          [JSON.stringify([...messages, answer.choices[0].message])]);
+        await client.query('INSERT INTO messages (message) VALUES ($1)', [answer.choices[0].message]);
         await client.query('INSERT INTO usage (model, input_tokens, output_tokens) VALUES ($1, $2, $3)', [answer.model, input, output]);
       });
       response.json(answer);
