@@ -11,7 +11,7 @@ EACH=${1:-5}
 HERE=test/bench/server
 CLIENTS=64
 STREAMS=64
-CONNECTIONS=${CONNECTIONS:-32} # to the database, for either side
+CONNECTIONS=${CONNECTIONS:-16} # to the database, for either side; tenancyd's default
 
 if [[ -z ${CLUSTER_DATA:-} ]]; then
     CLUSTER_CONF=$'fsync = on\nsynchronous_commit = on\nmax_connections = 200\nshared_buffers = 256MB\nmax_wal_size = 4GB' \
@@ -62,6 +62,7 @@ start_node() { # start_node NAME UPSTREAM WORKERS
 load() {
     local target=${URLS[$2]}/v1/sessions/s1 script=()
     [[ $1 == read ]] || target=${URLS[$2]}/v1/chat/completions script=(-s "$HERE/post.lua")
+    sleep 1 # turns of clients that have gone are still ending, and count among those that may run
     wrk -t 2 -c $CLIENTS -d "${EACH}s" --timeout 10s -H "Authorization: Bearer $TOKEN" "${script[@]}" "$target" >"$WORK/wrk"
     ! grep -E 'Non-2xx|Socket errors' "$WORK/wrk" >&2 || die "$2 did not answer every $1"
     sed -n 's/^Requests\/sec: *//p' "$WORK/wrk"
