@@ -10,7 +10,7 @@ export PG_MAJOR PG_CONFIG WERROR
 PGXS_MK = --no-print-directory -f pgxs.mk
 
 .PHONY: all help deps deps-check deps-deb deb deb-check check-pg17 check-pg18 run up down reset token demo check \
-        bench bench-tokens bench-limits bench-isolation torture \
+        bench bench-tokens bench-limits bench-isolation bench-server check-dashboard torture \
         fuzz lint format server install install-server uninstall installcheck clean
 
 all:            ## build the extension (the default; needs no server libraries)
@@ -41,7 +41,7 @@ demo:           ## tour of the isolation: everything that must be refused, tried
 
 check: deps-check ## run every test suite; the last line is "N passed, N failed"
 	@scripts/check.sh
-bench: bench-tokens bench-limits bench-isolation ## build, install and measure everything
+bench: bench-tokens bench-limits bench-isolation bench-server ## build, install and measure everything
 bench-tokens: deps-check ## what tokens cost: verified, remembered, refused; against openssl speed, and under floods
 	@scripts/build.sh
 	@test/bench/tokens.sh
@@ -52,6 +52,12 @@ bench-limits: deps-check ## what rates and budgets cost
 bench-isolation: deps-check ## what the wall costs, against conditions written by hand
 	@scripts/build.sh
 	@test/bench/isolation.sh
+bench-server: deps-check ## tenancyd against express, pg and jose; with a slow model; latency; memory for each stream
+	@scripts/build.sh
+	@test/bench/server.sh
+check-dashboard: deps-check ## a real Prometheus answers every query of docs/grafana-dashboard.json (unpacks Debian's package of it)
+	@scripts/build.sh
+	@test/run/dashboard.sh
 torture: deps-check ## a quarter of an hour of kill -9, restarts and races on rates and budgets, 100,000 queries in two worlds, and all mutations
 	@scripts/build.sh
 	@test/attack/run.sh long

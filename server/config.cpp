@@ -290,8 +290,8 @@ void read_server(Section section, Config &config, const Environment &environment
     read_tenancy(section.section("tenancy"), config.tenancy);
     read_key_sync(section.section("key_sync"), config.key_sync, environment);
     section.not_enforced("permissions", "tenancyd runs no tools: keep the rules where they run.");
-    section.without_effect({"compaction", "state_recovery", "event_sources", "event_sink",
-                            "graph", "work_items"});
+    section.without_effect(
+        {"compaction", "state_recovery", "event_sources", "event_sink", "graph", "work_items"});
     section.finish();
     check_descriptors(section, config);
 }

@@ -16,6 +16,9 @@ Response answer_live();
 /// the number of callers, because the route needs no token.
 Response answer_ready(Services &services);
 
+/// GET / and the files below /page/ that it loads: the operator page, the same bytes for everybody.
+Response answer_page(std::string_view path);
+
 /// Any route that is one SQL function: one round trip, answer passed through.
 Response answer_sql_route(Services &services, RequestContext &context, const Match &match,
                           const Request &request);

@@ -37,12 +37,19 @@ Response dispatch(Services &services, RequestContext &context, const Match &matc
         return answer_chat(services, context, request);
     case Kind::agent_info:
         return answer_agent_info(services, context);
+    case Kind::page:
+        return answer_page(match.route->pattern);
     case Kind::live:
         return answer_live();
     case Kind::ready:
         return answer_ready(services);
     }
     return refuse(context, Code::internal);
+}
+
+// What holds nothing of any tenant is answered without a token.
+bool is_public(Kind kind) {
+    return kind == Kind::page || kind == Kind::live || kind == Kind::ready;
 }
 
 // The stages in their order.
@@ -61,8 +68,7 @@ Response answer(Services &services, RequestContext &context, const Request &requ
             response.headers.add("Allow", match.allow);
         return response;
     }
-    const bool is_public = match.route->kind == Kind::live || match.route->kind == Kind::ready;
-    if (!is_public) {
+    if (!is_public(match.route->kind)) {
         if (const auto refusal = extract_token(context, request))
             return refuse(context, *refusal);
         if (const auto refusal = collect_claimed_identity(context, request))

@@ -11,6 +11,10 @@ namespace {
 
 const std::vector<Route> &table() {
     static const std::vector<Route> routes = {
+        {"GET", "/", Kind::page, ""},
+        {"GET", "/page/style.css", Kind::page, ""},
+        {"GET", "/page/page.js", Kind::page, ""},
+        {"GET", "/page/chart.js", Kind::page, ""},
         {"GET", "/healthz", Kind::live, ""},
         {"GET", "/readyz", Kind::ready, ""},
         {"GET", "/v1/agent-info", Kind::agent_info, ""},
@@ -25,7 +29,7 @@ const std::vector<Route> &table() {
         {"POST", "/v1/sessions/{session_id}/fork", Kind::sql, "fork_session"},
         {"POST", "/v1/sessions/{session_id}/revert", Kind::sql, "revert_session"},
         {"GET", "/v1/budget", Kind::sql, "get_budget"},
-        {"GET", "/v1/usage", Kind::sql, "get_usage", {"since", "until"}},
+        {"GET", "/v1/usage", Kind::sql, "get_usage", {"since", "until", "bucket"}},
         {"POST", "/v1/traces", Kind::sql, "create_trace"},
         {"GET", "/v1/traces", Kind::sql, "list_traces", {"limit", "offset"}},
         {"GET", "/v1/traces/{trace_id}", Kind::sql, "get_trace"},
@@ -60,7 +64,7 @@ const std::vector<Route> &table() {
          "/v1/audit",
          Kind::sql,
          "list_audit",
-         {"limit", "offset", "action", "since", "until"}},
+         {"limit", "offset", "action", "outcome", "since", "until"}},
         {"GET", "/v1/agent/trust", Kind::sql, "agent_trust"},
         {"GET", "/v1/agent/skills", Kind::sql, "agent_skills"},
         {"GET", "/v1/agent/capabilities", Kind::sql, "agent_capabilities"},
@@ -91,7 +95,7 @@ bool matches(std::string_view pattern, std::string_view path,
         auto segment = percent_decode(next_segment(path), false);
         if (!segment)
             return false;
-        if (wanted.front() != '{') {
+        if (!wanted.starts_with('{')) {
             if (*segment != wanted)
                 return false;
             continue;
@@ -123,7 +127,7 @@ Match match_route(std::string_view method, std::string_view path) {
     Match match;
     if (path.empty() || path.front() != '/')
         return match;
-    if (path.size() > 1 && path.back() == '/')
+    if (path.size() > 2 && path.back() == '/') // "//" is not "/"
         path.remove_suffix(1);
     const std::string_view wanted = method == "HEAD" ? "GET" : method;
     std::string_view literal_owner;

@@ -11,7 +11,7 @@
 namespace tenancy::server {
 
 /// Who answers a route.
-enum class Kind { sql, upload, chat, agent_info, live, ready };
+enum class Kind { sql, upload, chat, agent_info, page, live, ready };
 
 struct Route {
     std::string_view method;

@@ -11,7 +11,8 @@ BEGIN
     PERFORM tenancy.set_tenant_from_jwt(token);
     errors := agent.invalid_fields(body, 'query',
         '{"limit": {"type": "integer", "min": 1}, "offset": {"type": "integer", "min": 0},
-          "since": {"type": "time"}, "until": {"type": "time"}, "action": {"type": "string"}}');
+          "since": {"type": "time"}, "until": {"type": "time"}, "action": {"type": "string"},
+          "outcome": {"type": "string", "pattern": "^(allow|deny|error)$"}}');
     IF errors IS NOT NULL THEN
         RETURN agent.refuse('audit.list', 'audit', NULL, 422, 'invalid_request', errors);
     END IF;
@@ -30,6 +31,7 @@ BEGIN
             SELECT * FROM agent.audit_log AS x
             WHERE x.audit_id BETWEEN oldest AND newest
                 AND (body ->> 'action' IS NULL OR x.action = body ->> 'action')
+                AND (body ->> 'outcome' IS NULL OR x.outcome = body ->> 'outcome')
             ORDER BY x.audit_id DESC
             LIMIT least(coalesce((body ->> 'limit')::bigint, 50), 1000)
             OFFSET coalesce((body ->> 'offset')::bigint, 0)
@@ -37,7 +39,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION agent.list_audit(text, jsonb) IS
-    'GET /v1/audit: {limit? 50, at most 1000; offset?, action?, since?, until?}. 200 array, newest first; 422';
+    'GET /v1/audit: {limit? 50, at most 1000; offset?, action?, outcome?, since?, until?}. 200 array, newest first; 422';
 REVOKE ALL ON FUNCTION agent.list_audit(text, jsonb) FROM PUBLIC;
 
 -- A header that names a tenant or a subject is never believed; one that contradicts the token is refused.

@@ -78,6 +78,7 @@ BEGIN
             'limit_tokens', CASE WHEN c.tokens_limit >= 0 THEN c.tokens_limit END,
             'spent_tokens', r.spent_tokens, 'held_tokens', r.used_tokens - r.spent_tokens,
             'warn_ratio', c.warn_ratio,
+            'starts_at', CASE WHEN c.period <> 'total' THEN c.window_start END,
             'resets_at', CASE WHEN c.period <> 'total' THEN c.window_end END)) ORDER BY c.budget_id), '[]')
         FROM tenancy.counters_of(turn) c,
              tenancy.count_rows(turn.tenant_id, c.scope, c.scope_value, c.window_start, c.window_end) r
@@ -105,9 +106,11 @@ DECLARE
     errors jsonb;
     since timestamptz;
     until timestamptz;
+    width text := body ->> 'bucket';
 BEGIN
     PERFORM tenancy.set_tenant_from_jwt(token);
-    errors := agent.invalid_fields(body, 'query', '{"since": {"type": "time"}, "until": {"type": "time"}}');
+    errors := agent.invalid_fields(body, 'query', '{"since": {"type": "time"}, "until": {"type": "time"},
+        "bucket": {"type": "string", "pattern": "^(minute|hour|day)$"}}');
     IF errors IS NOT NULL THEN
         RETURN agent.refuse('usage.read', 'usage', NULL, 422, 'invalid_request', errors);
     END IF;
@@ -118,9 +121,17 @@ BEGIN
             SELECT u.model, sum(u.requests) AS requests, sum(u.input_tokens) AS input_tokens,
                 sum(u.cached_input_tokens) AS cached_tokens, sum(u.output_tokens) AS output_tokens,
                 trim_scale(coalesce(sum(u.cost_picodollars), 0) * 0.000000000001) AS cost_usd
-            FROM agent.usage u WHERE u.admitted_at >= since AND u.admitted_at < until GROUP BY u.model) m)));
+            FROM agent.usage u WHERE u.admitted_at >= since AND u.admitted_at < until GROUP BY u.model) m))
+        || CASE WHEN width IS NULL THEN '{}' ELSE jsonb_build_object('buckets', (
+            SELECT coalesce(jsonb_agg(to_jsonb(b) ORDER BY b.start), '[]') FROM (
+                SELECT date_trunc(width, u.admitted_at) AS start, sum(u.requests) AS requests,
+                    sum(u.input_tokens) AS input_tokens, sum(u.output_tokens) AS output_tokens,
+                    trim_scale(coalesce(sum(u.cost_picodollars), 0) * 0.000000000001) AS cost_usd
+                FROM agent.usage u WHERE u.admitted_at >= since AND u.admitted_at < until
+                GROUP BY 1 ORDER BY 1 DESC LIMIT 1000) b)) END);
 END
 $$;
 COMMENT ON FUNCTION agent.get_usage(text, jsonb) IS
-    'GET /v1/usage: {since? start of the month, until?}. 200 {since, until, models}; 422';
+    'GET /v1/usage: {since? start of the month, until?, bucket? minute, hour or day}. 200 {since, until, models}, '
+    'and with bucket {buckets}: the newest 1000 that have usage, in UTC; 422';
 REVOKE ALL ON FUNCTION agent.get_usage(text, jsonb) FROM PUBLIC;

@@ -75,7 +75,7 @@ make_plan_queries() { awk '/^SELECT|^WITH/ && !/\(:|pg_/ && NR % 11 == 0 { print
 
 # sqlsmith's statements, one a line, without what gives something else each time, and without the slow ones.
 make_smith_worlds() {
-    sqlsmith --dry-run --seed=4 --exclude-catalog --max-queries=$((1500 * TIMES)) --target="host=$PGHOST port=$PGPORT dbname=attack_sized user=attack_app" 2>"$WORK/smith.err" |
+    sqlsmith --dry-run --seed=4 --exclude-catalog --max-queries=$((2500 * TIMES)) --target="host=$PGHOST port=$PGPORT dbname=attack_sized user=attack_app" 2>"$WORK/smith.err" |
         tr '\n' ' ' | sed 's/; */\n/g' | sed -E 's/tablesample (system|bernoulli) *\([0-9.]+\)//Ig' |
         grep -viE '(random|now|timeofday|uuid|timestamp|version|age|new_id) *\(|current_(database|catalog|time|date|setting|xact|wal|snapshot|query)|localtime|txid|pg_[a-z_]*(size|stat|file|ls_|read|current|backend|postmaster|conf_load|wal|lsn|control|snapshot|last_)' |
         sed -E '/^ *(insert|update|delete|merge)/I { s/^/BEGIN\\; /; s/$/\\; ROLLBACK/ }' >"$WORK/smith_all"

@@ -52,8 +52,15 @@ TEST(Routes, a_literal_hides_the_parameter_beside_it) {
     EXPECT_EQ(sql_name("PATCH", "/v1/feedback/fb_1"), "update_feedback");
 }
 
+TEST(Routes, the_root_is_the_page) {
+    const Match match = match_route("HEAD", "/");
+    ASSERT_NE(match.route, nullptr);
+    EXPECT_EQ(match.route->kind, Kind::page);
+    EXPECT_EQ(match_route("POST", "/").allow, "GET, HEAD");
+}
+
 TEST(Routes, unknown_paths_match_nothing) {
-    for (const char *path : {"", "/", "x", "*", "//", "/v1", "/v1/sessions/a/b", "/V1/sessions",
+    for (const char *path : {"", "x", "*", "//", "/page", "/v1", "/v1/sessions/a/b", "/V1/sessions",
                              "/v1/sessions//usage", "/metrics", "/v1/sessionsx"}) {
         const Match match = match_route("GET", path);
         EXPECT_EQ(match.route, nullptr) << path;

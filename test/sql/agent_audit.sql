@@ -69,11 +69,14 @@ FROM (SELECT e.value, lag((e.value ->> 'audit_id')::bigint, 1, 92233720368547758
     FROM agent.list_audit(:'token_acme_alice', '{"limit": "1000"}') AS l, jsonb_array_elements(l.body) WITH ORDINALITY AS e) AS a;
 SELECT q.query, l.status, jsonb_array_length(l.body) AS entries
 FROM (VALUES ('{"action": "session.create"}'), ('{"limit": "2"}'), ('{"limit": "2", "offset": "1"}'), ('{"since": "2001-01-01", "action": "session.delete"}'),
-    ('{"until": "2001-01-01"}'), ('{"since": "2101-01-01"}')) AS q(query)
+    ('{"until": "2001-01-01"}'), ('{"outcome": "error"}'), ('{"since": "2101-01-01"}')) AS q(query)
 CROSS JOIN LATERAL agent.list_audit(:'token_acme_alice', q.query::jsonb) AS l;
 SELECT q.query, l.status, l.body #>> '{detail,0,type}' AS type
-FROM (VALUES ('{"since": "noon"}'), ('{"limit": "-1"}'), ('{"action": 7}')) AS q(query)
+FROM (VALUES ('{"since": "noon"}'), ('{"limit": "-1"}'), ('{"action": 7}'), ('{"outcome": "denied"}')) AS q(query)
 CROSS JOIN LATERAL agent.list_audit(:'token_acme_alice', q.query::jsonb) AS l;
+
+SELECT DISTINCT a.value ->> 'outcome' AS outcome
+FROM agent.list_audit(:'token_acme_alice', '{"outcome": "deny", "limit": 1000}') AS l, jsonb_array_elements(l.body) AS a;
 
 -- another tenant's log knows nothing of all this
 SELECT body FROM agent.list_audit(:'token_globex_carol', NULL);

@@ -277,9 +277,18 @@ DELETE FROM tenancy.prices WHERE output = 9000000000000;
 \c - regress_app
 
 -- the tenant sees its budgets and usage, and can change neither (I6)
-SELECT status, body -> 'tenant_id', jsonb_array_length(body -> 'budgets') FROM agent.get_budget(:'token_acme_alice', '{}');
+SELECT status, body -> 'tenant_id', jsonb_array_length(body -> 'budgets'), body #> '{budgets,0}' ? 'starts_at' AS starts FROM agent.get_budget(:'token_acme_alice', '{}');
 SELECT status, jsonb_path_query_array(body, '$.models[*].model') FROM agent.get_usage(:'token_acme_alice', '{}');
 SELECT status, jsonb_path_query_array(body, '$.models[*].model') FROM agent.get_usage(:'token_globex_carol', '{}');
+-- in buckets of time it is the same sum, the tenant's own
+WITH u AS (SELECT agent.get_usage(:'token_acme_alice', '{"since": "2000-01-01T00:00:00Z", "bucket": "day"}') AS r)
+SELECT (SELECT sum((b ->> 'cost_usd')::numeric) FROM jsonb_array_elements((r).body -> 'buckets') b)
+        = (SELECT sum((m ->> 'cost_usd')::numeric) FROM jsonb_array_elements((r).body -> 'models') m) AS same_cost,
+    (SELECT sum((b ->> 'requests')::int) FROM jsonb_array_elements((r).body -> 'buckets') b)
+        = (SELECT sum((m ->> 'requests')::int) FROM jsonb_array_elements((r).body -> 'models') m) AS same_requests FROM u;
+SELECT status, body ? 'buckets' AS series, body #>> '{detail,0,msg}' AS problem
+FROM (VALUES ('{}'), ('{"bucket": "minute", "until": "2000-01-02T00:00:00Z"}'), ('{"bucket": "week"}'), ('{"bucket": 1}')) q (query)
+CROSS JOIN LATERAL agent.get_usage(:'token_acme_alice', q.query::jsonb);
 SELECT tenancy.set_budget('acme', 'day', 1000000);
 SELECT tenancy.set_price('m', 0, 0);
 SELECT tenancy.slot_fill('acme', 1, '', '-infinity', 0, 0, 0, 0);
