@@ -117,6 +117,7 @@ void read_model(Section section, ModelConfig &model, const Environment &environm
         section.error("fallbacks",
                       "are more than " + std::to_string(kMaxFallbacks) + ". Remove some.");
     std::vector<ModelConfig> read;
+    read.reserve(fallbacks.size());
     for (const Section &fallback : fallbacks)
         read.push_back(read_fallback(fallback, model, environment));
     model.fallbacks = std::move(read);

@@ -31,7 +31,8 @@ std::size_t skip_value(std::string_view text, std::size_t at) {
                 return at;
             continue;
         }
-        if (depth == 0 && (c == ',' || c == '}' || c == ']' || kSpace.find(c) != kSpace.npos))
+        if (depth == 0 &&
+            (c == ',' || c == '}' || c == ']' || kSpace.find(c) != std::string_view::npos))
             return at; // of a number or a literal
         if (c == '{' || c == '[')
             ++depth;
@@ -57,7 +58,7 @@ std::vector<RawMember> raw_members(std::string_view text) {
         at = skip_space(text, skip_space(text, at) + 1); // the colon
         const std::size_t value = at;
         at = skip_value(text, at);
-        members.push_back({found, text.substr(value, at - value)});
+        members.push_back({found, text.substr(value, at - value), text.substr(name, at - name)});
         at = skip_space(text, skip_space(text, at) + 1); // the comma or the end
     }
     return members;

@@ -11,6 +11,7 @@ namespace tenancy::server::llm {
 struct RawMember {
     std::string_view name; // with its quotes, escapes as they are
     std::string_view value;
+    std::string_view whole; // from the name to the value
 };
 
 /// The members of an object in their order; none for anything else.

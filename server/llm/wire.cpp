@@ -61,28 +61,31 @@ bool is_worth_sending(const ordered_json &value) {
            !(value.is_array() && value.empty());
 }
 
-// What a delta says, in the provider's own bytes. The role was announced by our first frame: client
-// libraries append texts, so a second one would double it.
+// The role was announced by our first frame: client libraries append texts, so a second one would
+// double it.
+std::string without_role(std::string_view text) {
+    std::string kept = "{";
+    for (const RawMember &member : raw_members(text))
+        if (member.name != "\"role\"")
+            kept.append(kept.size() > 1 ? "," : "").append(member.whole);
+    return kept + "}";
+}
+
+// What a delta says, in the provider's own bytes.
 void read_delta(const ordered_json &source, std::string_view text, Chunk &chunk) {
     for (const auto &[name, value] : source.items())
         if (name != "role" && is_worth_sending(value))
             chunk.delta[name] = value;
     if (chunk.delta.empty())
         return;
-    chunk.raw_delta = "{";
-    for (const RawMember &member : raw_members(text)) {
-        if (member.name == "\"role\"")
-            continue;
-        chunk.raw_delta += chunk.raw_delta.size() > 1 ? "," : "";
-        chunk.raw_delta.append(member.name).append(":").append(member.value);
-    }
+    chunk.raw_delta = source.contains("role") ? without_role(text) : std::string(text);
     // Some providers say "reasoning" where the reference says "reasoning_content".
     if (!chunk.delta.contains("reasoning_content") && chunk.delta.contains("reasoning") &&
         chunk.delta["reasoning"].is_string()) {
         chunk.delta["reasoning_content"] = chunk.delta["reasoning"];
-        chunk.raw_delta += ",\"reasoning_content\":" + dump(chunk.delta["reasoning"]);
+        chunk.raw_delta.back() = ','; // its brace
+        chunk.raw_delta += "\"reasoning_content\":" + dump(chunk.delta["reasoning"]) + "}";
     }
-    chunk.raw_delta += '}';
     in_one_line(chunk.raw_delta);
 }
 

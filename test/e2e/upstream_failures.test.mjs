@@ -196,7 +196,7 @@ claim('deltas reach the client in the bytes of the provider, but for the role', 
   const deltas = [
     ['{"role":"assistant","content":""}', undefined],
     ['{"role":"assistant","content":"caf\\u00e9 \\/ \\ud83d\\ude00"}', '{"content":"caf\\u00e9 \\/ \\ud83d\\ude00"}'],
-    ['{ "reasoning_content" : "hm", "content": null }', '{"reasoning_content":"hm","content":null}'],
+    ['{ "reasoning_content" : "hm", "content": null }'],
     ['{"tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"f","arguments":""}}]}'],
     ['{"tool_calls":[{"index":0,"function":{"arguments":"{\\"a\\": 1e2, \\u0022b\\u0022:\\t1.0}"}}]}'],
     ['{"annotations":[{"n":12345678901234567890.10,"e":1E+2}],"x_unknown":{"\\u006b":[ ]}}'],

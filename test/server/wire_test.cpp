@@ -86,7 +86,7 @@ TEST(Wire, a_delta_stays_as_the_provider_wrote_it) {
          {R"({"content":"\u00e9\/\"}]{[,:"})", R"({"content":null,"n":1.50E+3,"m":[ {"k" :[]} ]})",
           R"({"tool_calls":[{"index":0,"function":{"arguments":"{\"a\": [1"}}]})"})
         EXPECT_EQ(raw(same), same);
-    EXPECT_EQ(raw(R"({ "role":"assistant" , "content" : "x" })"), R"({"content":"x"})");
+    EXPECT_EQ(raw(R"({ "role":"assistant" , "content" : "x" })"), R"({"content" : "x"})");
     EXPECT_EQ(raw(R"({"content":"x","role":"assistant"})"), R"({"content":"x"})");
     EXPECT_EQ(raw("{\"content\":\"x\",\"n\":[1,\r\n2]}"), R"({"content":"x","n":[1,  2]})");
     EXPECT_EQ(raw(R"({"content":1,"content":"last"})"), R"({"content":1,"content":"last"})");
