@@ -70,7 +70,7 @@ bool Alerts::send_next() {
 }
 
 void Alerts::deliver(const db::Row &alert) {
-    const Webhook::Result result = webhook_.deliver(text_of(alert, 2), is_stopping_);
+    const HttpPost::Result result = webhook_.deliver(text_of(alert, 2), is_stopping_);
     metrics_.count_alert(result.is_delivered());
     if (!result.is_delivered()) {
         log_event(LogLevel::warn, "alert_not_delivered",

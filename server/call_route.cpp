@@ -11,6 +11,8 @@ std::string request_facts(const Services &services, const RequestContext &contex
     nlohmann::json facts = {{"request_id", context.request_id},
                             {"model", context.settings->config.model.name},
                             {"instance_id", services.instance_id}}; // "" is none
+    for (const ModelConfig &fallback : context.settings->config.model.fallbacks)
+        facts["fallback_models"].push_back(fallback.name);
     if (context.x_tenant)
         facts["x_tenant"] = *context.x_tenant;
     if (context.x_auth_subject)

@@ -3,6 +3,7 @@
 #include "chat_stream.hpp"
 #include "handlers.hpp"
 #include "json_text.hpp"
+#include "random_id.hpp"
 #include "turn.hpp"
 
 namespace tenancy::server {
@@ -41,6 +42,12 @@ TurnStart turn_start(const RequestContext &context, const ordered_json &begun, b
     start.trace_id = text_member(begun, "trace_id");
     start.model = text_member(begun, "model");
     start.request_id = context.request_id;
+    start.tenant = context.tenant;
+    start.subject = context.subject;
+    start.span_id = context.span_id;
+    start.otel_trace_id = context.otel_trace_id;
+    start.model_span_id = random_hex(8);
+    start.deadline = context.deadline;
     start.prompt_bytes = text_bytes(begun["messages"]);
     start.stream = stream;
     return start;
@@ -126,11 +133,13 @@ Response run_turn(Services &services, RequestContext &context, const Request &re
                   const ordered_json &begun, const llm::ChatOptions &options, rate::Taken taken) {
     context.trace_id = text_member(begun, "trace_id");
     TurnStart start = turn_start(context, begun, options.stream, std::move(taken));
+    const std::string traceparent = "00-" + start.otel_trace_id + "-" + start.model_span_id +
+                                    (context.is_sampled ? "-01" : "-00");
     auto turn = std::make_unique<Turn>(services, std::move(start));
     place.hand_over();
     turn->dispatch({llm::upstream_body(context.settings->config.model, begun["messages"], options,
                                        most_tokens(begun)),
-                    context.request_id, context.traceparent});
+                    context.request_id, traceparent, context.deadline});
     return options.stream ? run_stream(std::move(turn), request) : run_sync(*turn, request);
 }
 
@@ -156,8 +165,7 @@ Response answer_chat(Services &services, RequestContext &context, const Request 
                                    ? ordered_json()
                                    : ordered_json::parse(answer.body, nullptr, false);
     if (!is_usable(begun)) {
-        log_event(LogLevel::error, "begin_turn_unusable",
-                  {log_text("request_id", context.request_id)});
+        log_of(context, LogLevel::error, "begin_turn_unusable", {});
         return problem(Code::internal);
     }
     Response response =

@@ -17,7 +17,7 @@ public:
     bool next(std::string &out, const std::function<bool()> &is_connected) {
         if (!opened_) {
             opened_ = true;
-            out += llm::delta_frame(head_, {{"role", "assistant"}});
+            out += llm::delta_frame(head_, llm::kRoleDelta);
             return play(out, first_);
         }
         if (!is_connected()) {
@@ -34,14 +34,14 @@ private:
             return true;
         case Kind::piece:
             if (!progress.delta.empty())
-                out += llm::delta_frame(head_, progress.delta);
+                out += llm::delta_frame(head_, progress.delta, progress.logprobs);
             return true;
         case Kind::finished:
             close(out);
             return false;
         case Kind::cut:
             if (!progress.delta.empty())
-                out += llm::delta_frame(head_, progress.delta);
+                out += llm::delta_frame(head_, progress.delta, progress.logprobs);
             close(out);
             return false;
         case Kind::failed:

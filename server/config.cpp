@@ -5,14 +5,13 @@
 #include <fstream>
 #include <sstream>
 
+#include "config_model.hpp"
 #include "config_reader.hpp"
 #include "config_tenancy.hpp"
 
 namespace tenancy::server {
 
 namespace {
-
-constexpr long kMaxSeconds = 86400;
 
 template <typename T>
 void take(std::optional<T> found, T &value) {
@@ -25,77 +24,11 @@ void take(std::optional<long> found, std::size_t &value) {
         value = static_cast<std::size_t>(*found);
 }
 
-// One secret from <prefix>_env or <prefix>_file; the value itself is never put into a message.
-Secret read_secret(Section &section, const std::string &prefix, const Environment &environment) {
-    const auto variable = section.text(prefix + "_env");
-    const auto path = section.text(prefix + "_file");
-    if (variable && path) {
-        section.error(prefix + "_file", "and " + prefix + "_env are both given. Keep one of them.");
-        return {};
-    }
-    if (variable) {
-        const auto value = environment(*variable);
-        if (!value || value->empty())
-            section.error(prefix + "_env", "environment variable " + *variable +
-                                               " is not set or empty. Set it before the start.");
-        return Secret(value.value_or(""));
-    }
-    if (!path)
-        return {};
-    std::ifstream in(*path);
-    std::string line;
-    if (!in || !std::getline(in, line) || line.empty())
-        section.error(prefix + "_file", "cannot read the first line of " + *path +
-                                            ". Check the path and its permissions.");
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' '))
-        line.pop_back();
-    return Secret(line);
-}
-
 void read_agent(Section section, AgentConfig &agent) {
     take(section.text("name"), agent.name);
     take(section.text("description"), agent.description);
     take(section.text("version"), agent.version);
     section.finish();
-}
-
-bool is_http_url(const std::string &url) {
-    return url.rfind("http://", 0) == 0 || url.rfind("https://", 0) == 0;
-}
-
-void read_model_timeouts(Section &section, ModelConfig &model) {
-    section.seconds("connect_timeout_seconds", model.connect_timeout, 1, kMaxSeconds);
-    section.seconds("first_token_timeout_seconds", model.first_token_timeout, 1, kMaxSeconds);
-    section.seconds("idle_timeout_seconds", model.idle_timeout, 1, kMaxSeconds);
-    section.seconds("total_timeout_seconds", model.total_timeout, 1, kMaxSeconds);
-    if (const auto delay = section.number("echo_delay_ms", 0, 60000))
-        model.echo_delay = std::chrono::milliseconds(*delay);
-}
-
-void read_model(Section section, ModelConfig &model, const Environment &environment) {
-    const auto provider = section.one_of("provider", {"echo", "openai"});
-    model.provider = provider && *provider == "echo" ? Provider::echo : Provider::openai;
-    take(section.text("endpoint"), model.endpoint);
-    take(section.text("name"), model.name);
-    take(section.text("ca_file"), model.ca_file);
-    model.api_key = read_secret(section, "api_key", environment);
-    model.temperature = section.real("temperature", 0.0, 2.0);
-    model.max_tokens = section.number("max_tokens", 1, 10000000);
-    read_model_timeouts(section, model);
-    section.not_enforced("limits", "Use server.tenancy.rate_limit and server.tenancy.budget.");
-    section.finish();
-    if (model.provider == Provider::echo) {
-        if (model.name.empty())
-            model.name = "echo";
-        return;
-    }
-    while (!model.endpoint.empty() && model.endpoint.back() == '/')
-        model.endpoint.pop_back();
-    if (!is_http_url(model.endpoint))
-        section.error("endpoint", "must be the base URL of the model's API, such as "
-                                  "https://api.example.com/v1 (or set model.provider: echo).");
-    if (model.name.empty())
-        section.error("name", "is missing. Give the model's name at the provider.");
 }
 
 void read_storage(Section section, StorageConfig &storage) {
@@ -216,6 +149,29 @@ void read_alerts(Section section, AlertsConfig &alerts, const StorageConfig &sto
                                      "are read by that role only.");
 }
 
+void read_traces(Section section, TracesConfig &traces, const Environment &environment) {
+    section.without_effect({"backend", "max_age_hours", "sampling_rate", "fidelity"});
+    if (section.flag("enabled") == false)
+        section.without_effect({"enabled"}); // they are always kept
+    const auto exporter = section.one_of("exporter", {"store", "otel"});
+    std::string endpoint;
+    take(section.text("otel_endpoint"), endpoint);
+    take(section.text("service_name"), traces.service_name);
+    take(section.text("ca_file"), traces.ca_file);
+    section.seconds("timeout_seconds", traces.timeout, 1, 60);
+    traces.otel_token = read_secret(section, "otel_token", environment);
+    section.finish();
+    if (!exporter || *exporter != "otel")
+        return;
+    while (!endpoint.empty() && endpoint.back() == '/')
+        endpoint.pop_back();
+    if (!is_safe_url(endpoint))
+        section.error("otel_endpoint",
+                      "must be the base URL of an OTLP receiver: https:// without a user name, or "
+                      "http:// to a loopback address such as http://127.0.0.1:4318.");
+    traces.otel_endpoint = endpoint;
+}
+
 void read_key_sync(Section section, KeySyncConfig &sync, const Environment &environment) {
     if (const auto url = section.text("database_url"); url && !url->empty())
         sync.database_url = Secret(*url);
@@ -231,11 +187,10 @@ void read_key_sync(Section section, KeySyncConfig &sync, const Environment &envi
 }
 
 // Blocks whose stores are always on here: their keys are known, so one file serves both servers.
-void read_store_block(Section section, const std::vector<std::string> &more) {
+void read_store_block(Section section) {
     section.without_effect({"backend", "max_age_hours"});
     if (section.flag("enabled") == false)
         section.without_effect({"enabled"}); // they are always kept
-    section.without_effect(more);
     section.finish();
 }
 
@@ -266,7 +221,8 @@ void check_descriptors(Section &server, const Config &config) {
     const std::size_t wanted = descriptors_wanted(config);
     if (wanted > kMaxDescriptors)
         server.error("limits", "threads + queue + max_turns + storage.pool_size, and 16 with "
-                               "rate_limit.backend: valkey, is " +
+                               "rate_limit.backend: valkey, and for each of model.fallbacks "
+                               "max_turns or 64, is " +
                                    std::to_string(wanted) + ". Keep the sum at " +
                                    std::to_string(kMaxDescriptors) + " or less.");
 }
@@ -282,10 +238,9 @@ void read_server(Section section, Config &config, const Environment &environment
     read_shared_limit(section.section("rate_limit"), config.shared_limit);
     read_metrics(section.section("metrics"), config.metrics, environment);
     read_alerts(section.section("alerts"), config.alerts, config.storage, environment);
-    read_store_block(section.section("sessions"), {});
-    read_store_block(section.section("traces"),
-                     {"sampling_rate", "fidelity", "exporter", "otel_endpoint", "service_name"});
-    read_store_block(section.section("feedback"), {});
+    read_store_block(section.section("sessions"));
+    read_traces(section.section("traces"), config.traces, environment);
+    read_store_block(section.section("feedback"));
     read_files(section.section("files"), config.files, config.limits);
     read_tenancy(section.section("tenancy"), config.tenancy);
     read_key_sync(section.section("key_sync"), config.key_sync, environment);
@@ -324,7 +279,8 @@ void read_all(Section root, Config &config, const Environment &environment) {
 
 std::size_t descriptors_wanted(const Config &config) {
     return config.limits.threads + config.limits.queue + config.limits.max_turns +
-           config.storage.pool_size + (config.shared_limit.uses_valkey ? kValkeyConnections : 0);
+           config.storage.pool_size + (config.shared_limit.uses_valkey ? kValkeyConnections : 0) +
+           config.model.fallbacks.size() * std::min(config.limits.max_turns, kIdleConnections);
 }
 
 LoadedConfig load_config_text(const std::string &text, const std::string &file) {

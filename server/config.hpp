@@ -38,6 +38,8 @@ struct ModelConfig {
     std::chrono::seconds idle_timeout{30};
     std::chrono::seconds total_timeout{600};
     std::chrono::milliseconds echo_delay{0}; // provider echo only
+    long retries = 1;                        // of the whole list, after all of it has failed
+    std::vector<ModelConfig> fallbacks;      // tried in order; their own fallbacks are empty
     bool operator==(const ModelConfig &) const = default;
 };
 
@@ -101,6 +103,16 @@ struct AlertsConfig {
     std::string ca_file;
     std::chrono::seconds timeout{10}; // for one delivery, from connecting to the answer
     bool operator==(const AlertsConfig &) const = default;
+};
+
+/// Where spans are sent as OTLP over HTTP, besides the database; no endpoint: nowhere.
+struct TracesConfig {
+    std::string otel_endpoint; // base URL; /v1/traces is added
+    std::string service_name = "tenancyd";
+    Secret otel_token; // sent as a bearer token when set
+    std::string ca_file;
+    std::chrono::seconds timeout{10}; // for one batch
+    bool operator==(const TracesConfig &) const = default;
 };
 
 /// Used by `sync-keys` alone.
@@ -212,6 +224,7 @@ struct Config {
     SharedLimitConfig shared_limit;
     MetricsConfig metrics;
     AlertsConfig alerts;
+    TracesConfig traces;
     TenancyConfig tenancy;
     KeySyncConfig key_sync;
     std::map<std::string, PriceConfig> prices; // "" is the default price
@@ -223,6 +236,8 @@ struct Config {
 /// Descriptors that a server with this configuration may need at once, and how many it may have.
 std::size_t descriptors_wanted(const Config &config);
 inline constexpr std::size_t kMaxDescriptors = 900;
+/// Idle connections kept to one model's endpoint at most.
+inline constexpr std::size_t kIdleConnections = 64;
 
 /// What loading gave: a usable configuration, or every mistake found, each as
 /// "file:line: key: what is wrong. What to do."

@@ -1,5 +1,7 @@
 #include "http_model.hpp"
 
+#include <atomic>
+#include <charconv>
 #include <condition_variable>
 #include <thread>
 
@@ -7,8 +9,43 @@
 
 #include "llm/channel.hpp"
 #include "llm/sse_reader.hpp"
+#include "llm/wire.hpp"
+#include "tcp_received.hpp"
 
 namespace tenancy::server::llm {
+
+// Connections that wait for their next request. What providers close is noticed when it is used.
+class HttpModel::Pool {
+public:
+    /// The one used last, or null when a new one is needed.
+    std::unique_ptr<httplib::Client> take() {
+        const std::lock_guard lock(mutex_);
+        while (!idle_.empty()) {
+            Idle found = std::move(idle_.back());
+            idle_.pop_back();
+            if (found.client->is_socket_open() != 0 && Clock::now() - found.since < kIdleTime)
+                return std::move(found.client);
+        }
+        return nullptr;
+    }
+
+    void give_back(std::unique_ptr<httplib::Client> client) {
+        const std::lock_guard lock(mutex_);
+        if (idle_.size() == kIdleConnections)
+            idle_.erase(idle_.begin());
+        idle_.push_back({std::move(client), Clock::now()});
+    }
+
+private:
+    using Clock = std::chrono::steady_clock;
+    static constexpr std::chrono::seconds kIdleTime{30};
+    struct Idle {
+        std::unique_ptr<httplib::Client> client;
+        Clock::time_point since;
+    };
+    std::mutex mutex_;
+    std::vector<Idle> idle_; // used last at the end
+};
 
 namespace {
 
@@ -16,13 +53,35 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kQueuedEvents = 256;
 constexpr std::size_t kMaxWholeAnswer = std::size_t{16} * 1024 * 1024;
+// The library reads headers without end; this many bytes without a status are too many.
+constexpr std::size_t kMaxHead = std::size_t{256} * 1024;
+// What is read behind the end marker, so that the connection can be used again.
+constexpr int kMaxPiecesAfterEnd = 16;
 
-Step failed(std::string reason) {
-    return {Step::Kind::failed, "", std::move(reason), 0, false};
+Step failed(std::string reason, bool may_retry = false) {
+    Step step{Step::Kind::failed, "", std::move(reason), 0, false};
+    step.may_retry = may_retry;
+    return step;
+}
+
+// Overloaded or broken for the moment, as opposed to a request that nobody would take.
+bool is_passing(int status) {
+    return status == 0 || status == 408 || status == 429 || status >= 500;
 }
 
 Step refused(std::string reason, int status) {
-    return {Step::Kind::failed, "", std::move(reason), status, true};
+    Step step{Step::Kind::failed, "", std::move(reason), status, true};
+    step.may_retry = is_passing(status);
+    return step;
+}
+
+// Seconds only; a date is as if there were none.
+std::chrono::milliseconds retry_after_of(const httplib::Response &response) {
+    const std::string text = response.get_header_value("Retry-After");
+    int seconds = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+    const bool is_number = problem == std::errc() && end == text.data() + text.size();
+    return std::chrono::seconds(is_number ? std::clamp(seconds, 0, 86400) : 0);
 }
 
 bool is_before_the_request(httplib::Error error) {
@@ -35,15 +94,14 @@ bool is_before_the_request(httplib::Error error) {
 // them, and because the wait for a byte must be interruptible when the client goes away.
 class HttpCall : public ModelCall {
 public:
-    HttpCall(const ModelConfig &config, const std::string &origin, std::string path,
-             const ModelRequest &request)
-        : config_(config), path_(std::move(path)), client_(origin), events_(kQueuedEvents) {
-        client_.set_connection_timeout(config.connect_timeout);
-        client_.set_read_timeout(config.total_timeout);
-        client_.set_write_timeout(config.idle_timeout);
-        client_.set_tcp_nodelay(true);
-        if (!config.ca_file.empty())
-            client_.set_ca_cert_path(config.ca_file);
+    HttpCall(const ModelConfig &config, HttpModel::Pool &pool, const std::string &origin,
+             std::string path, const ModelRequest &request)
+        : config_(config), pool_(pool), path_(std::move(path)), client_(pool.take()),
+          is_reused_(client_ != nullptr), events_(kQueuedEvents),
+          deadline_(std::min(request.deadline, started_ + config.total_timeout)) {
+        if (!is_reused_)
+            connect_to(origin);
+        received_before_ = is_reused_ ? tcp_received(client_->socket()) : 0;
         fill_request(request);
         worker_ = std::thread([this] { work(); });
     }
@@ -55,35 +113,54 @@ public:
         while (!finished_changed_.wait_for(lock, std::chrono::milliseconds(20),
                                            [&] { return finished_; })) {
             lock.unlock();
-            client_.stop();
+            client_->stop();
             lock.lock();
         }
         lock.unlock();
         worker_.join();
+        if (is_reusable_)
+            pool_.give_back(std::move(client_));
     }
 
     Step next(std::chrono::milliseconds patience) override {
         auto step = events_.pop(patience);
         const auto now = Clock::now();
-        if (now - started_ > config_.total_timeout)
+        if (now > deadline_)
             return {Step::Kind::timeout, "", "total_timeout_seconds", 0, false};
         if (step) {
             last_event_ = now;
             has_event_ = true;
             return std::move(*step);
         }
+        if (status_ == 0 && tcp_received(client_->socket()) > received_before_ + kMaxHead)
+            return failed("the provider's headers are too large");
         const auto quiet = now - last_event_;
-        if (quiet > (has_event_ ? config_.idle_timeout : config_.first_token_timeout))
-            return {Step::Kind::timeout, "",
-                    has_event_ ? "idle_timeout_seconds" : "first_token_timeout_seconds", 0, false};
+        if (quiet > (has_event_ ? config_.idle_timeout : config_.first_token_timeout)) {
+            Step late{Step::Kind::timeout, "",
+                      has_event_ ? "idle_timeout_seconds" : "first_token_timeout_seconds", 0,
+                      false};
+            late.may_retry = !has_event_;
+            return late;
+        }
         return {};
     }
 
 private:
+    void connect_to(const std::string &origin) {
+        client_ = std::make_unique<httplib::Client>(origin);
+        client_->set_connection_timeout(config_.connect_timeout);
+        client_->set_read_timeout(config_.total_timeout);
+        client_->set_write_timeout(config_.idle_timeout);
+        client_->set_tcp_nodelay(true);
+        client_->set_keep_alive(true);
+        if (!config_.ca_file.empty())
+            client_->set_ca_cert_path(config_.ca_file);
+    }
+
     void fill_request(const ModelRequest &request) {
         request_.method = "POST";
         request_.path = path_;
-        request_.body = request.body;
+        request_.body = with_model(request.body, config_.name);
         request_.headers = {{"Content-Type", "application/json"},
                             {"Accept", "text/event-stream"},
                             {"Accept-Encoding", "identity"},
@@ -105,8 +182,16 @@ private:
         try {
             httplib::Response response;
             auto error = httplib::Error::Success;
-            const bool complete = client_.send(request_, response, error);
-            events_.push(conclude(complete, error));
+            bool complete = client_->send(request_, response, error);
+            if (!complete && is_reused_ && status_ == 0 && !events_.is_closed()) {
+                // Closed by the provider while it was idle, before it read the request (RFC 9112,
+                // section 9.3.1): the library connects anew.
+                received_before_ = 0;
+                complete = client_->send(request_, response, error);
+            }
+            is_reusable_ = complete && status_ == 200;
+            if (!saw_end_)
+                events_.push(conclude(complete, error));
         } catch (...) {
             try_push_failure();
         }
@@ -128,6 +213,7 @@ private:
     // Response line and headers are here.
     bool begin(const httplib::Response &response) {
         status_ = response.status;
+        retry_after_ = retry_after_of(response);
         const std::string type = response.get_header_value("Content-Type");
         is_stream_ = type.rfind("text/event-stream", 0) == 0;
         return status_ == 200 && !events_.is_closed();
@@ -144,25 +230,30 @@ private:
             return false;
         }
         for (std::string &event : found) {
-            if (event == "[DONE]")
-                saw_end_ = true;
-            else if (!saw_end_ && !events_.push({Step::Kind::data, std::move(event), "", 0, false}))
+            if (saw_end_)
+                break;
+            saw_end_ = event == "[DONE]";
+            const Step::Kind kind = saw_end_ ? Step::Kind::done : Step::Kind::data;
+            if (!events_.push({kind, std::move(event), "", 0, false}))
                 return false;
         }
-        // After the end marker a provider may keep the connection open: do not wait for it.
-        return !saw_end_;
+        // Nobody waits for what comes after the end marker; but a connection that is read to its
+        // end can be used again.
+        return !saw_end_ || ++pieces_after_end_ <= kMaxPiecesAfterEnd;
     }
 
     Step conclude(bool complete, httplib::Error error) {
-        if (status_ != 0 && status_ != 200)
-            return refused("the provider answered with status " + std::to_string(status_), status_);
-        if (saw_end_)
-            return {Step::Kind::done, "", "", 0, false};
+        if (status_ != 0 && status_ != 200) {
+            Step step =
+                refused("the provider answered with status " + std::to_string(status_), status_);
+            step.retry_after = retry_after_;
+            return step;
+        }
         if (too_large_)
             return failed("the provider sent an event that is too large");
         if (!complete)
             return is_before_the_request(error) ? refused(httplib::to_string(error), 0)
-                                                : failed(httplib::to_string(error));
+                                                : failed(httplib::to_string(error), status_ == 0);
         if (!is_stream_) {
             events_.push({Step::Kind::data, std::move(whole_), "", 0, false});
             return {Step::Kind::done, "", "", 0, false};
@@ -171,18 +262,25 @@ private:
     }
 
     const ModelConfig &config_;
+    const Clock::time_point started_ = Clock::now();
+    HttpModel::Pool &pool_;
     std::string path_;
-    httplib::Client client_;
+    std::unique_ptr<httplib::Client> client_;
+    const bool is_reused_;
+    bool is_reusable_ = false; // set before finished_
     httplib::Request request_;
     Channel<Step> events_;
     SseReader reader_;
     std::string whole_;
-    int status_ = 0;
+    std::atomic<int> status_{0}; // 0: no response line yet
+    std::chrono::milliseconds retry_after_{0};
+    std::atomic<std::size_t> received_before_{0}; // over this connection, by earlier answers
+    int pieces_after_end_ = 0;
     bool is_stream_ = false;
     bool saw_end_ = false;
     bool too_large_ = false;
-    const Clock::time_point started_ = Clock::now();
-    Clock::time_point last_event_ = Clock::now();
+    const Clock::time_point deadline_;
+    Clock::time_point last_event_ = started_;
     bool has_event_ = false;
     std::mutex mutex_;
     std::condition_variable finished_changed_;
@@ -192,15 +290,17 @@ private:
 
 } // namespace
 
-HttpModel::HttpModel(const ModelConfig &config) : config_(config) {
+HttpModel::HttpModel(const ModelConfig &config) : config_(config), pool_(std::make_unique<Pool>()) {
     const std::size_t host = config.endpoint.find("//") + 2;
     const std::size_t slash = config.endpoint.find('/', host);
     origin_ = config.endpoint.substr(0, slash);
     path_ = (slash == std::string::npos ? "" : config.endpoint.substr(slash)) + "/chat/completions";
 }
 
+HttpModel::~HttpModel() = default;
+
 std::unique_ptr<ModelCall> HttpModel::start(const ModelRequest &request) {
-    return std::make_unique<HttpCall>(config_, origin_, path_, request);
+    return std::make_unique<HttpCall>(config_, *pool_, origin_, path_, request);
 }
 
 } // namespace tenancy::server::llm

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "config.hpp"
+#include "http_post.hpp"
 
 namespace tenancy::server {
 
@@ -16,22 +17,13 @@ class Webhook {
 public:
     explicit Webhook(const AlertsConfig &config);
 
-    /// What came of a delivery: the receiver's status, or 0 and a reason.
-    struct Result {
-        int status = 0;
-        std::string reason;
-        /// Only 2xx is a delivery; a redirect is not followed.
-        bool is_delivered() const { return status >= 200 && status < 300; }
-    };
-
     /// Posts a JSON body; takes as long as the configured time-out at most, and ends at once when
     /// `is_stopping` becomes true.
-    Result deliver(const std::string &body, const std::atomic<bool> &is_stopping) const;
+    HttpPost::Result deliver(const std::string &body, const std::atomic<bool> &is_stopping) const;
 
 private:
-    const AlertsConfig config_;
-    std::string origin_; // scheme, host and port
-    std::string path_;
+    const Secret secret_;
+    const HttpPost post_;
 };
 
 } // namespace tenancy::server

@@ -55,6 +55,26 @@ std::string quoted(std::string_view value) {
         .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
 
+template <typename Fields>
+void write_line(LogLevel level, std::string_view event, const Fields &fields) noexcept {
+    try {
+        if (!logger().should_log(to_spdlog(level)))
+            return;
+        std::string line = R"("level":")" + std::string(level_name(level)) + R"(","event":)";
+        line += quoted(event);
+        for (const auto &[name, value] : fields) {
+            line += R"(,")";
+            line += name;
+            line += R"(":)";
+            line += value;
+        }
+        logger().log(to_spdlog(level), spdlog::string_view_t(line.data(), line.size()));
+    } catch (...) {
+        // A line lost is better than a request lost; nothing sensible is left to tell it to.
+        return;
+    }
+}
+
 } // namespace
 
 LogField log_text(std::string_view name, std::string_view value) {
@@ -75,22 +95,12 @@ void log_set_level(LogLevel level) {
 
 void log_event(LogLevel level, std::string_view event,
                std::initializer_list<LogField> fields) noexcept {
-    try {
-        if (!logger().should_log(to_spdlog(level)))
-            return;
-        std::string line = R"("level":")" + std::string(level_name(level)) + R"(","event":)";
-        line += quoted(event);
-        for (const auto &[name, value] : fields) {
-            line += R"(,")";
-            line += name;
-            line += R"(":)";
-            line += value;
-        }
-        logger().log(to_spdlog(level), spdlog::string_view_t(line.data(), line.size()));
-    } catch (...) {
-        // A line lost is better than a request lost; nothing sensible is left to tell it to.
-        return;
-    }
+    write_line(level, event, fields);
+}
+
+void log_line(LogLevel level, std::string_view event,
+              const std::vector<LogField> &fields) noexcept {
+    write_line(level, event, fields);
 }
 
 } // namespace tenancy::server

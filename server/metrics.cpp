@@ -179,6 +179,11 @@ std::string Metrics::text() const {
                   alerts_delivered_);
     print_counter(out, "tenancyd_alert_failures_total", "Deliveries of alerts that failed.",
                   alert_failures_);
+    print_counter(out, "tenancyd_spans_sent_total", "Spans that the OTLP receiver took.",
+                  spans_sent_);
+    print_counter(out, "tenancyd_spans_dropped_total",
+                  "Spans that were not sent: the queue was full or the receiver failed.",
+                  spans_dropped_);
     print_counter(out, "tenancyd_unrecorded_turns_total", "Turns end_turn did not take.",
                   unrecorded_turns_);
     print_counter(out, "tenancyd_shed_connections_total", "Connections refused when full.",

@@ -61,6 +61,10 @@ public:
     void count_alert(bool delivered) { ++(delivered ? alerts_delivered_ : alert_failures_); }
     /// `result` is static text: allowed, refused or unavailable.
     void count_valkey_decision(std::string_view result);
+    void count_spans(std::size_t sent, std::size_t dropped) {
+        spans_sent_ += sent;
+        spans_dropped_ += dropped;
+    }
     void count_unrecorded_turn() { ++unrecorded_turns_; }
     void count_shed_connection() { ++shed_connections_; }
 
@@ -93,6 +97,8 @@ private:
     unsigned long long completion_tokens_ = 0;
     std::atomic<unsigned long long> alerts_delivered_{0};
     std::atomic<unsigned long long> alert_failures_{0};
+    std::atomic<unsigned long long> spans_sent_{0};
+    std::atomic<unsigned long long> spans_dropped_{0};
     std::atomic<unsigned long long> unrecorded_turns_{0};
     std::atomic<unsigned long long> shed_connections_{0};
     std::map<std::string, std::function<std::size_t()>> gauges_;

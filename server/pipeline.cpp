@@ -52,11 +52,21 @@ bool is_public(Kind kind) {
     return kind == Kind::page || kind == Kind::live || kind == Kind::ready;
 }
 
+// A turn has the time of its model; everything else that of one statement.
+std::chrono::steady_clock::time_point deadline_of(const RequestContext &context,
+                                                  const Match &match) {
+    const Config &config = context.settings->config;
+    if (match.route != nullptr && match.route->kind == Kind::chat)
+        return context.started + config.model.total_timeout;
+    return context.started + config.storage.acquire_timeout + config.storage.statement_timeout;
+}
+
 // The stages in their order.
 Response answer(Services &services, RequestContext &context, const Request &request) {
     assign_request_id(context, request);
     context.method = known_method(request.method);
     const Match match = match_route(request.method, request.path);
+    context.deadline = deadline_of(context, match);
     if (match.route != nullptr)
         context.route_pattern = match.route->pattern;
     if (const auto refusal = check_limits(request))
@@ -84,6 +94,26 @@ void add_common_headers(const RequestContext &context, Response &response) {
         response.headers.add("Cache-Control", "no-store");
 }
 
+Span request_span(const RequestContext &context, int status) {
+    Span span;
+    span.trace_id = context.otel_trace_id;
+    span.span_id = context.span_id;
+    span.parent_span_id = context.parent_span_id;
+    span.name = std::string(context.method) + " " + std::string(context.route_pattern);
+    span.kind = Span::Kind::server;
+    span.start = context.started;
+    span.end = std::chrono::steady_clock::now();
+    span.has_failed = status >= 500;
+    span.attributes = {{"http.request.method", std::string(context.method)},
+                       {"http.route", std::string(context.route_pattern)},
+                       {"http.response.status_code", static_cast<long long>(status)},
+                       {"tenancy.tenant_id", context.tenant},
+                       {"tenancy.subject", context.subject},
+                       {"tenancy.request_id", context.request_id},
+                       {"tenancy.trace_id", context.trace_id}};
+    return span;
+}
+
 void observe(Services &services, const RequestContext &context, int status, std::size_t bytes) {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - context.started;
     services.metrics.count_request(context.method, context.route_pattern, status, took.count());
@@ -92,6 +122,9 @@ void observe(Services &services, const RequestContext &context, int status, std:
     if (!context.rejection.empty())
         services.metrics.count_rejection(context.rejection);
     write_access_log(context, status, bytes);
+    // Of verified tenants only: a flood without tokens must not push other spans out of the queue.
+    if (services.spans != nullptr && !context.tenant.empty())
+        services.spans->add(request_span(context, status));
 }
 
 } // namespace
@@ -103,9 +136,8 @@ Response Pipeline::handle(const Request &request) {
     try {
         response = answer(services_, context, request);
     } catch (const std::exception &) { // what() may quote input, so only the fact is logged
-        log_event(
-            LogLevel::error, "unexpected_exception",
-            {log_text("request_id", context.request_id), log_text("route", context.route_pattern)});
+        log_of(context, LogLevel::error, "unexpected_exception",
+               {log_text("route", context.route_pattern)});
         response = refuse(context, Code::internal);
     }
     add_common_headers(context, response);

@@ -2,6 +2,7 @@
 
 #include "http_model.hpp"
 #include "llm/echo.hpp"
+#include "llm/fallback.hpp"
 
 namespace tenancy::server {
 
@@ -10,7 +11,11 @@ namespace {
 std::unique_ptr<llm::Model> make_model(const ModelConfig &model) {
     if (model.provider == Provider::echo)
         return std::make_unique<llm::EchoModel>(model.echo_delay);
-    return std::make_unique<llm::HttpModel>(model);
+    std::vector<llm::Candidate> candidates;
+    candidates.push_back({model.name, std::make_unique<llm::HttpModel>(model)});
+    for (const ModelConfig &fallback : model.fallbacks)
+        candidates.push_back({fallback.name, std::make_unique<llm::HttpModel>(fallback)});
+    return std::make_unique<llm::FallbackModel>(std::move(candidates), model.retries);
 }
 
 // Checked with the file's other limits when it was read, but those are not the running ones.
@@ -36,6 +41,7 @@ Config merged(const Config &running, const Config &fresh) {
     if (!fits(next)) {
         next.limits.max_turns = running.limits.max_turns;
         next.shared_limit = running.shared_limit;
+        next.model.fallbacks = running.model.fallbacks;
     }
     // An alert is sent over the running maintenance connection, if there is one.
     if (!next.storage.maintenance_url)
@@ -53,6 +59,7 @@ std::vector<std::string> restart_keys(const Config &running, const Config &fresh
     const std::vector<std::pair<const char *, bool>> keys = {
         {"model.provider", next.model.provider == fresh.model.provider},
         {"model.name", next.model.name == fresh.model.name},
+        {"model.fallbacks", next.model.fallbacks == fresh.model.fallbacks},
         {"server.host", next.host == fresh.host},
         {"server.port", next.port == fresh.port},
         {"server.storage.database_url", storage.database_url == fresh.storage.database_url},
@@ -81,7 +88,8 @@ std::vector<std::string> restart_keys(const Config &running, const Config &fresh
         {"server.metrics.host", next.metrics.host == fresh.metrics.host},
         {"server.metrics.port", next.metrics.port == fresh.metrics.port},
         {"server.metrics.token", next.metrics.token == fresh.metrics.token},
-        {"server.alerts", next.alerts == fresh.alerts}};
+        {"server.alerts", next.alerts == fresh.alerts},
+        {"server.traces", next.traces == fresh.traces}};
     std::vector<std::string> differing;
     for (const auto &[key, is_same] : keys)
         if (!is_same)

@@ -140,6 +140,9 @@ int serve(const Config &config, const std::string &file) {
     Slots turns(config.limits.max_turns);
     std::atomic<bool> is_stopping{false};
     Services services{live, database, metrics, turns, instance_id(config.storage), is_stopping};
+    std::optional<SpanExporter> spans;
+    if (!config.traces.otel_endpoint.empty())
+        services.spans = &spans.emplace(config.traces, services.instance_id, metrics);
     std::optional<Orphans> orphans;
     if (config.storage.maintenance_url)
         orphans.emplace(db::settings_of(config.storage, *config.storage.maintenance_url),

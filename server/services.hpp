@@ -9,6 +9,7 @@
 #include "metrics.hpp"
 #include "settings.hpp"
 #include "slots.hpp"
+#include "span_exporter.hpp"
 
 namespace tenancy::server {
 
@@ -19,6 +20,7 @@ struct Services {
     Slots &turns;
     std::string instance_id; // random, one per process; empty: nothing shows that it is alive
     std::atomic<bool> &is_stopping;
+    SpanExporter *spans = nullptr; // null: nothing is sent on
 };
 
 } // namespace tenancy::server

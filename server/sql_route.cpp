@@ -84,11 +84,9 @@ Response pass_through(RequestContext &context, const db::Answer &answer) {
 Response refuse_for(RequestContext &context, const db::Error &error) {
     context.sqlstate = error.sqlstate.empty() ? "lost" : error.sqlstate;
     if (error.sqlstate.rfind("PT", 0) != 0)
-        log_event(error.sqlstate.rfind("22", 0) == 0 ? LogLevel::info : LogLevel::error,
-                  "statement_failed",
-                  {log_text("request_id", context.request_id),
-                   log_text("route", context.route_pattern),
-                   log_text("sqlstate", context.sqlstate)});
+        log_of(context, error.sqlstate.rfind("22", 0) == 0 ? LogLevel::info : LogLevel::error,
+               "statement_failed",
+               {log_text("route", context.route_pattern), log_text("sqlstate", context.sqlstate)});
     return database_problem(error.sqlstate, error.message, error.detail);
 }
 

@@ -59,7 +59,8 @@ void Turn::end_quietly() noexcept {
     try {
         end(TurnStatus::aborted);
     } catch (...) {
-        log_event(LogLevel::error, "turn_not_recorded", {{"reason", R"("unexpected exception")"}});
+        log_of(start_, LogLevel::error, "turn_not_recorded",
+               {{"reason", R"("unexpected exception")"}});
     }
 }
 
@@ -68,11 +69,14 @@ void Turn::dispatch(const llm::ModelRequest &request) {
     may_cost_ = true;
 }
 
-Turn::Progress Turn::fail(Code code, std::string_view reason, int upstream_status) const {
-    log_event(LogLevel::warn, "upstream_failed",
-              {log_text("request_id", start_.request_id), log_text("trace_id", start_.trace_id),
-               log_text("reason", reason),
-               log_number("upstream_status", static_cast<long long>(upstream_status))});
+void Turn::log_failure(std::string_view event, const llm::Step &step) const {
+    log_of(start_, LogLevel::warn, event,
+           {log_text("model", ran_), log_text("reason", step.reason),
+            log_number("upstream_status", static_cast<long long>(step.upstream_status))});
+}
+
+Turn::Progress Turn::fail(Code code, const llm::Step &step) const {
+    log_failure("upstream_failed", step);
     Progress progress;
     progress.kind = Progress::Kind::failed;
     progress.failure = code;
@@ -81,35 +85,42 @@ Turn::Progress Turn::fail(Code code, std::string_view reason, int upstream_statu
 
 Turn::Progress Turn::advance() {
     llm::Step step = call_->next(kPatience);
+    ran_ = call_->model();
     switch (step.kind) {
     case llm::Step::Kind::waiting:
         return {};
+    case llm::Step::Kind::retrying:
+        log_failure("upstream_retried", step);
+        return {};
     case llm::Step::Kind::timeout:
-        return fail(Code::upstream_timeout, step.reason, 0);
+        return fail(Code::upstream_timeout, step);
     case llm::Step::Kind::failed:
         may_cost_ = !step.was_refused;
-        return fail(Code::upstream_failed, step.reason, step.upstream_status);
+        return fail(Code::upstream_failed, step);
     case llm::Step::Kind::done:
-        if (answer_.finish_reason().empty() && answer_.is_empty())
-            return fail(Code::upstream_failed, "the provider's stream ended without an answer", 0);
+        if (answer_.finish_reason().empty() && answer_.is_empty()) {
+            step.reason = "the provider's stream ended without an answer";
+            return fail(Code::upstream_failed, step);
+        }
         break;
     case llm::Step::Kind::data: {
         const auto chunk = llm::parse_chunk(step.data);
-        if (!chunk || chunk->is_error)
-            return fail(Code::upstream_failed,
-                        chunk ? "the provider sent an error" : "the provider sent no chat chunk",
-                        0);
+        if (!chunk || chunk->is_error) {
+            step.reason = chunk ? "the provider sent an error" : "the provider sent no chat chunk";
+            return fail(Code::upstream_failed, step);
+        }
         answer_.add(*chunk, Clock::now());
         if (must_stop()) {
             call_.reset();
             cut_ = true;
             Progress progress;
             progress.kind = Progress::Kind::cut;
-            progress.delta = chunk->delta;
+            progress.delta = chunk->raw_delta;
+            progress.logprobs = chunk->raw_logprobs;
             return progress;
         }
-        return {Progress::Kind::piece, chunk->delta, !chunk->finish_reason.empty(),
-                Code::upstream_failed};
+        return {Progress::Kind::piece, chunk->raw_delta, chunk->raw_logprobs,
+                !chunk->finish_reason.empty(), Code::upstream_failed};
     }
     }
     Progress progress;
@@ -145,7 +156,7 @@ std::string Turn::result_json(TurnStatus status, Code failure, const ordered_jso
         {"status", status_name(status)},
         {"finish_reason", reason.empty() ? ordered_json(nullptr) : ordered_json(reason)},
         {"message", has_message ? answer_.message() : ordered_json(nullptr)},
-        {"model", start_.settings->config.model.name},
+        {"model", ran_.empty() ? start_.settings->config.model.name : ran_},
         {"usage", usage},
         {"estimated", estimated},
         {"stream", start_.stream},
@@ -177,11 +188,41 @@ bool Turn::record(const std::string &result) {
         return true;
     }
     services_.metrics.count_unrecorded_turn();
-    log_event(LogLevel::error, "turn_not_recorded",
-              {log_text("request_id", start_.request_id), log_text("trace_id", start_.trace_id),
-               log_text("sqlstate", error != nullptr ? error->sqlstate : ""),
-               log_number("status", static_cast<long long>(ended != nullptr ? ended->status : 0))});
+    log_of(start_, LogLevel::error, "turn_not_recorded",
+           {log_text("sqlstate", error != nullptr ? error->sqlstate : ""),
+            log_number("status", static_cast<long long>(ended != nullptr ? ended->status : 0))});
     return false;
+}
+
+// Of the model's call; numbers and names, nothing of what was said.
+void Turn::send_span(TurnStatus status, const ordered_json &usage) const {
+    if (services_.spans == nullptr)
+        return;
+    const std::string &asked = start_.settings->config.model.name;
+    Span span;
+    span.trace_id = start_.otel_trace_id;
+    span.span_id = start_.model_span_id;
+    span.parent_span_id = start_.span_id;
+    span.name = "chat " + (ran_.empty() ? asked : ran_);
+    span.kind = Span::Kind::client;
+    span.start = started_;
+    span.end = Clock::now();
+    span.has_failed = status == TurnStatus::error;
+    span.attributes = {{"gen_ai.operation.name", "chat"},
+                       {"gen_ai.request.model", asked},
+                       {"gen_ai.response.model", ran_.empty() ? asked : ran_},
+                       {"tenancy.tenant_id", start_.tenant},
+                       {"tenancy.subject", start_.subject},
+                       {"tenancy.request_id", start_.request_id},
+                       {"tenancy.trace_id", start_.trace_id},
+                       {"tenancy.turn_status", status_name(status)}};
+    if (usage.is_object()) {
+        span.attributes.emplace_back("gen_ai.usage.input_tokens",
+                                     usage["prompt_tokens"].get<long long>());
+        span.attributes.emplace_back("gen_ai.usage.output_tokens",
+                                     usage["completion_tokens"].get<long long>());
+    }
+    services_.spans->add(std::move(span));
 }
 
 bool Turn::end(TurnStatus status, Code failure) {
@@ -194,6 +235,7 @@ bool Turn::end(TurnStatus status, Code failure) {
     if (estimated)
         usage = answer_.estimated_usage(start_.prompt_bytes);
     const std::chrono::duration<double> took = Clock::now() - started_;
+    send_span(status, usage);
     const bool recorded = record(result_json(status, failure, usage, estimated));
     const std::chrono::duration<double> whole = Clock::now() - started_;
     const bool counted = usage.is_object();

@@ -20,6 +20,12 @@ struct TurnStart {
     std::string trace_id;
     std::string model; // as the database decided
     std::string request_id;
+    std::string tenant;
+    std::string subject;
+    std::string span_id;
+    std::string model_span_id; // of the model's call, below span_id
+    std::string otel_trace_id;
+    std::chrono::steady_clock::time_point deadline;
     std::size_t prompt_bytes = 0;
     bool stream = false;
     rate::Taken taken; // from the shared limit
@@ -48,7 +54,8 @@ public:
     struct Progress {
         enum class Kind { waiting, piece, finished, failed, cut };
         Kind kind = Kind::waiting;
-        llm::ordered_json delta; // of a piece; may be empty
+        std::string delta;    // of a piece, JSON text in the provider's bytes; may be empty
+        std::string logprobs; // likewise
         bool finish_reason_came = false;
         Code failure = Code::upstream_failed;
     };
@@ -67,11 +74,13 @@ public:
     llm::ordered_json metrics() const;
 
 private:
-    Progress fail(Code code, std::string_view reason, int upstream_status) const;
+    void log_failure(std::string_view event, const llm::Step &step) const;
+    Progress fail(Code code, const llm::Step &step) const;
     std::string result_json(TurnStatus status, Code failure, const llm::ordered_json &usage,
                             bool estimated) const;
     bool record(const std::string &result);
     void give_back_unused(const std::string &end_body) const;
+    void send_span(TurnStatus status, const llm::ordered_json &usage) const;
     bool must_stop();
     void end_quietly() noexcept;
 
@@ -80,6 +89,7 @@ private:
     std::chrono::steady_clock::time_point started_;
     llm::Answer answer_;
     std::unique_ptr<llm::ModelCall> call_;
+    std::string ran_;       // the model that runs, or ran last
     bool may_cost_ = false; // the provider may have worked for this turn
     bool ended_ = false;
     bool cut_ = false; // the database stopped it

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "../utf8.hpp"
+#include "wire.hpp"
 
 namespace tenancy::server::llm {
 
@@ -111,7 +112,10 @@ private:
                       {{{"index", 0}, {"delta", std::move(delta)}, {"finish_reason", reason}}}}});
     }
 
-    static Step data(const json &chunk) { return {Step::Kind::data, chunk.dump(), "", 0, false}; }
+    // In the spacing of the frames that the client gets: a delta goes out as it is.
+    static Step data(const json &chunk) {
+        return {Step::Kind::data, spaced(chunk.dump()), "", 0, false};
+    }
 
     json usage() const {
         const std::size_t prompt = echo_tokens(prompt_bytes_);

@@ -5,6 +5,7 @@
 
 #include "../json_text.hpp"
 #include "../random_id.hpp"
+#include "raw_json.hpp"
 
 namespace tenancy::server::llm {
 
@@ -33,8 +34,6 @@ constexpr std::array kPassedOn = {"temperature",
 constexpr std::array kMessageMembers = {"role",         "content", "name",         "tool_calls",
                                         "tool_call_id", "refusal", "function_call"};
 
-constexpr std::array kDeltaMembers = {"reasoning_content", "content", "refusal", "tool_calls"};
-
 std::string dump(const ordered_json &value) {
     return value.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
@@ -62,18 +61,32 @@ bool is_worth_sending(const ordered_json &value) {
            !(value.is_array() && value.empty());
 }
 
-ordered_json filtered_delta(const ordered_json &source) {
-    ordered_json delta = ordered_json::object();
-    if (!source.is_object())
-        return delta;
-    for (const char *name : kDeltaMembers)
-        if (source.contains(name) && is_worth_sending(source[name]))
-            delta[name] = source[name];
+// The role was announced by our first frame: client libraries append texts, so a second one would
+// double it.
+std::string without_role(std::string_view text) {
+    std::string kept = "{";
+    for (const RawMember &member : raw_members(text))
+        if (member.name != "\"role\"")
+            kept.append(kept.size() > 1 ? "," : "").append(member.whole);
+    return kept + "}";
+}
+
+// What a delta says, in the provider's own bytes.
+void read_delta(const ordered_json &source, std::string_view text, Chunk &chunk) {
+    for (const auto &[name, value] : source.items())
+        if (name != "role" && is_worth_sending(value))
+            chunk.delta[name] = value;
+    if (chunk.delta.empty())
+        return;
+    chunk.raw_delta = source.contains("role") ? without_role(text) : std::string(text);
     // Some providers say "reasoning" where the reference says "reasoning_content".
-    if (!delta.contains("reasoning_content") && source.contains("reasoning") &&
-        source["reasoning"].is_string() && is_worth_sending(source["reasoning"]))
-        delta["reasoning_content"] = source["reasoning"];
-    return delta;
+    if (!chunk.delta.contains("reasoning_content") && chunk.delta.contains("reasoning") &&
+        chunk.delta["reasoning"].is_string()) {
+        chunk.delta["reasoning_content"] = chunk.delta["reasoning"];
+        chunk.raw_delta.back() = ','; // its brace
+        chunk.raw_delta += "\"reasoning_content\":" + dump(chunk.delta["reasoning"]) + "}";
+    }
+    in_one_line(chunk.raw_delta);
 }
 
 ordered_json filtered_messages(const ordered_json &messages) {
@@ -121,11 +134,14 @@ std::string upstream_body(const ModelConfig &model, const ordered_json &messages
         body["max_tokens"] = *model.max_tokens;
     if (most_tokens)
         limit_tokens(body, *most_tokens);
-    body["model"] = model.name;
     body["messages"] = filtered_messages(messages);
     body["stream"] = true;
     body["stream_options"] = {{"include_usage", true}};
     return dump(body);
+}
+
+std::string with_model(std::string_view body, std::string_view model) {
+    return "{\"model\":" + dump(model) + "," + std::string(body.substr(1));
 }
 
 std::optional<Chunk> parse_chunk(std::string_view text) {
@@ -145,11 +161,16 @@ std::optional<Chunk> parse_chunk(std::string_view text) {
                    ? std::optional<Chunk>(std::move(chunk))
                    : std::nullopt;
     const ordered_json &choice = source["choices"][0];
+    const std::string_view raw_choice = first_raw_element(raw_member(text, "choices"));
     if (choice.contains("finish_reason") && choice["finish_reason"].is_string())
         chunk.finish_reason = choice["finish_reason"].get<std::string>();
     for (const char *name : {"delta", "message"})
         if (choice.contains(name) && choice[name].is_object())
-            chunk.delta = filtered_delta(choice[name]);
+            read_delta(choice[name], raw_member(raw_choice, name), chunk);
+    if (choice.contains("logprobs") && is_worth_sending(choice["logprobs"])) {
+        chunk.raw_logprobs = raw_member(raw_choice, "logprobs");
+        in_one_line(chunk.raw_logprobs);
+    }
     return chunk;
 }
 
@@ -158,8 +179,14 @@ Head new_head(std::string model) {
             std::move(model)};
 }
 
-std::string delta_frame(const Head &head, const ordered_json &delta) {
-    return frame(chunk_object(head, one_choice(delta, nullptr)));
+std::string delta_frame(const Head &head, std::string_view delta, std::string_view logprobs) {
+    std::string text = frame(chunk_object(head, ordered_json::array()));
+    constexpr std::string_view kTail = "]}\n\n"; // the end of the empty list of choices
+    text.resize(text.size() - kTail.size());
+    text.append(R"({"index": 0, "delta": )").append(delta);
+    if (!logprobs.empty())
+        text.append(R"(, "logprobs": )").append(logprobs);
+    return text.append(R"(, "finish_reason": null})").append(kTail);
 }
 
 std::string finish_frame(const Head &head, std::string_view finish_reason) {

@@ -22,19 +22,25 @@ struct ChatOptions {
 /// `body` must have passed json_defect().
 ChatOptions read_chat_options(std::string_view body);
 
-/// The provider's request: configured model and defaults, the turn's messages, the client's
+/// The provider's request but for its model: configured defaults, the turn's messages, the client's
 /// options. Always streamed, because only a stream shows when the first token came and can be cut.
 /// `most_tokens`: what the database holds money for; the provider is never asked for more.
 std::string upstream_body(const ModelConfig &model, const ordered_json &messages,
                           const ChatOptions &options,
                           std::optional<long long> most_tokens = std::nullopt);
 
+/// The same with its model.
+std::string with_model(std::string_view body, std::string_view model);
+
 /// One piece of a provider's answer.
 struct Chunk {
-    ordered_json delta = ordered_json::object(); // content, reasoning_content, refusal, tool_calls
-    std::string finish_reason;                   // empty: not yet
-    ordered_json usage;                          // null: not in this piece
-    bool is_error = false;                       // the provider sent an error object
+    ordered_json delta = ordered_json::object(); // without the role; empty when it says nothing
+    std::string
+        raw_delta; // the members of delta as the provider wrote them, JSON text of an object
+    std::string raw_logprobs;  // likewise; empty when there are none
+    std::string finish_reason; // empty: not yet
+    ordered_json usage;        // null: not in this piece
+    bool is_error = false;     // the provider sent an error object
 };
 
 /// Reads a chat.completion.chunk, or a whole chat.completion as if it were one. Nothing when the
@@ -52,7 +58,9 @@ struct Head {
 Head new_head(std::string model);
 
 /// "data: <json>\n\n" frames of the client's stream, in the spacing of Python's json module.
-std::string delta_frame(const Head &head, const ordered_json &delta);
+/// `delta` and `logprobs` are JSON text and go out as they are; no logprobs when empty.
+std::string delta_frame(const Head &head, std::string_view delta, std::string_view logprobs = {});
+inline constexpr std::string_view kRoleDelta = R"({"role": "assistant"})";
 std::string finish_frame(const Head &head, std::string_view finish_reason);
 std::string usage_frame(const Head &head, const ordered_json &usage, const ordered_json &metrics,
                         std::string_view trace_id);

@@ -9,14 +9,12 @@ void write_access_log(const RequestContext &context, int status, std::size_t byt
         std::chrono::steady_clock::now() - context.started;
     const double milliseconds =
         static_cast<double>(static_cast<long long>(took.count() * 1000)) / 1000;
-    log_event(LogLevel::info, "request",
-              {log_text("request_id", context.request_id), log_text("method", context.method),
-               log_text("route", context.route_pattern),
-               log_number("status", static_cast<long long>(status)),
-               log_number("duration_ms", milliseconds), log_text("tenant", context.tenant),
-               log_text("subject", context.subject), log_text("trace_id", context.trace_id),
-               log_text("refusal", context.refusal), log_text("sqlstate", context.sqlstate),
-               log_number("bytes", static_cast<long long>(bytes_sent))});
+    log_of(context, LogLevel::info, "request",
+           {log_text("method", context.method), log_text("route", context.route_pattern),
+            log_number("status", static_cast<long long>(status)),
+            log_number("duration_ms", milliseconds), log_text("refusal", context.refusal),
+            log_text("sqlstate", context.sqlstate),
+            log_number("bytes", static_cast<long long>(bytes_sent))});
 }
 
 } // namespace tenancy::server

@@ -76,6 +76,19 @@ COMMENT ON FUNCTION tenancy.price_of(text, timestamptz) IS
     'Internal: the price of a model at a time; NULL when it has none';
 REVOKE ALL ON FUNCTION tenancy.price_of(text, timestamptz) FROM PUBLIC;
 
+CREATE FUNCTION tenancy.dearer_price(a tenancy.prices, b tenancy.prices) RETURNS tenancy.prices
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN ROW(coalesce(a.model, b.model), coalesce(a.valid_from, b.valid_from), greatest(a.input, b.input),
+        greatest(a.cached_input, b.cached_input), greatest(a.cache_write, b.cache_write), greatest(a.output, b.output),
+        greatest(a.reasoning, b.reasoning), greatest(a.per_request, b.per_request))::tenancy.prices;
+END
+$$;
+COMMENT ON FUNCTION tenancy.dearer_price(tenancy.prices, tenancy.prices) IS
+    'Internal: a price that is at least each of two in every part; NULL is no price and cheaper than any';
+REVOKE ALL ON FUNCTION tenancy.dearer_price(tenancy.prices, tenancy.prices) FROM PUBLIC;
+
 -- Numeric in between, so that nothing wraps; what is beyond all money stays there, never becomes little.
 CREATE FUNCTION tenancy.cost_of(price tenancy.prices, input_tokens numeric, cached_tokens numeric,
         cache_write_tokens numeric, output_tokens numeric, reasoning_tokens numeric, requests numeric)

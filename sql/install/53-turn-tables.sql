@@ -12,6 +12,7 @@ CREATE TABLE agent.turns (
     session_created_at timestamptz,
     trace_id text COLLATE "C" NOT NULL,
     model text,
+    fallback_models text[] COLLATE "C",
     model_label text,
     stream boolean NOT NULL DEFAULT false,
     input jsonb,
@@ -45,6 +46,8 @@ COMMENT ON COLUMN agent.turns.ticket_hash IS
 COMMENT ON COLUMN agent.turns.session_created_at IS
     'Which session of that id: one that was deleted and made again is another conversation';
 COMMENT ON COLUMN agent.turns.model IS 'The model the server is about to run';
+COMMENT ON COLUMN agent.turns.fallback_models IS
+    'The models it may run instead: what is held pays for the dearest; NULL when there are none';
 COMMENT ON COLUMN agent.turns.model_label IS 'The model name the client wrote: echoed, never priced';
 COMMENT ON COLUMN agent.turns.input IS 'The new messages of the request, until the turn ends';
 COMMENT ON COLUMN agent.turns.hold_picodollars IS 'Money held for this turn, 1e-12 USD';

@@ -111,7 +111,7 @@ ALTER TABLE agent.feedback ADD CHECK (tenancy.is_text(pg_catalog.concat(
 ALTER TABLE agent.audit_log ADD CHECK (tenancy.is_text(pg_catalog.concat(
     resource_type, resource_id, reason, trace_id, session_id, request_id)));
 ALTER TABLE agent.turns ADD CHECK (tenancy.is_text(pg_catalog.concat(
-    request_id, model, model_label, instance_id)));
+    request_id, model, fallback_models::text, model_label, instance_id)));
 ALTER TABLE agent.turns ADD CHECK (tenancy.is_text(input::text));
 ALTER TABLE agent.messages ADD CHECK (tenancy.is_text(message::text));
 ALTER TABLE agent.sessions ADD CHECK (tenancy.is_text(cost_data::text));

@@ -29,19 +29,27 @@ COMMENT ON FUNCTION agent.rate_estimate(agent.turn_bounds) IS
 REVOKE ALL ON FUNCTION agent.rate_estimate(agent.turn_bounds) FROM PUBLIC;
 
 -- Rate first, then money: a refusal of either leaves the other untouched. NULL = admitted.
-CREATE FUNCTION agent.admit(turn tenancy.turn_scope, INOUT bounds agent.turn_bounds, OUT refusal jsonb,
+-- Nobody knows yet which of the models will answer: all must have a price, and what is held pays for the
+-- dearest part of each.
+CREATE FUNCTION agent.admit(turn tenancy.turn_scope, models text[], INOUT bounds agent.turn_bounds, OUT refusal jsonb,
     OUT money bigint, OUT rate_tokens bigint, OUT headers jsonb)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    price tenancy.prices := tenancy.price_of(turn.model, turn.admitted_at);
+    candidate text;
+    price tenancy.prices;
+    dearest tenancy.prices;
     rate record;
     held record;
 BEGIN
-    IF price IS NULL AND tenancy.money_counts() THEN
-        refusal := jsonb_build_object('code', 'model_not_priced', 'scope_value', turn.model);
-        RETURN;
-    END IF;
+    FOREACH candidate IN ARRAY models LOOP
+        price := tenancy.price_of(candidate, turn.admitted_at);
+        IF price IS NULL AND tenancy.money_counts() THEN
+            refusal := jsonb_build_object('code', 'model_not_priced', 'scope_value', candidate);
+            RETURN;
+        END IF;
+        dearest := tenancy.dearer_price(dearest, price);
+    END LOOP;
     rate := tenancy.take_rate(1, 1);
     headers := agent.rate_headers('requests', to_jsonb(rate));
     IF NOT rate.allowed THEN
@@ -55,7 +63,7 @@ BEGIN
         rate_tokens := 0;
     ELSE
         headers := agent.rate_headers('tokens', to_jsonb(rate)) || headers;
-        held := agent.hold_clamped(turn, price, bounds);
+        held := agent.hold_clamped(turn, dearest, bounds);
         bounds.output_tokens := held.output_tokens;
         money := held.money;
         refusal := held.refusal;
@@ -66,9 +74,9 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION agent.admit(tenancy.turn_scope, agent.turn_bounds) IS
+COMMENT ON FUNCTION agent.admit(tenancy.turn_scope, text[], agent.turn_bounds) IS
     'Internal: takes the rate and holds the money of a turn, or nothing; refusal is NULL when it is admitted';
-REVOKE ALL ON FUNCTION agent.admit(tenancy.turn_scope, agent.turn_bounds) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agent.admit(tenancy.turn_scope, text[], agent.turn_bounds) FROM PUBLIC;
 
 -- Holds for all the output asked for or, when the client agreed to that, for as much as there is left.
 CREATE FUNCTION agent.hold_clamped(turn tenancy.turn_scope, price tenancy.prices, bounds agent.turn_bounds,

@@ -137,6 +137,8 @@ DECLARE
     tenant text := tenancy.current_tenant();
     turn tenancy.turn_scope;
     asked agent.turn_bounds;
+    fallbacks CONSTANT text[] := ARRAY(SELECT jsonb_array_elements_text(
+        nullif(current_setting('tenancy.fallback_models', true), '')::jsonb));
     admitted record;
     is_bounded boolean;
     session_born timestamptz;
@@ -147,7 +149,7 @@ BEGIN
     END IF;
     turn := ROW(tenant, session_id, tenancy.current_subject(), model, clock_timestamp());
     asked := agent.bounds_of(body || jsonb_build_object('messages', input), history);
-    admitted := agent.admit(turn, asked);
+    admitted := agent.admit(turn, model || fallbacks, asked);
     refusal := admitted.refusal;
     headers := admitted.headers;
     IF refusal IS NOT NULL THEN
@@ -172,13 +174,13 @@ BEGIN
     END IF;
     INSERT INTO agent.turns (
         tenant_id, turn_id, ticket_hash, subject, issuer, token_id_hash, request_id, session_id, session_created_at,
-        trace_id, model, model_label, stream, input, instance_id, started_at, dispatched_at, deadline,
+        trace_id, model, fallback_models, model_label, stream, input, instance_id, started_at, dispatched_at, deadline,
         hold_picodollars, hold_tokens, input_token_bound, rate_tokens)
     VALUES (
         tenant, turn_id, sha256(convert_to(ticket, 'UTF8')), turn.subject, tenancy.current_issuer(),
         sha256(convert_to(tenancy.current_claims() ->> 'jti', 'UTF8')),
         left(nullif(current_setting('tenancy.request_id', true), ''), 128), session_id, session_born, trace_id, model,
-        left(model_label, 256), coalesce(stream, false), input,
+        nullif(fallbacks, '{}'), left(model_label, 256), coalesce(stream, false), input,
         left(nullif(current_setting('tenancy.instance_id', true), ''), 128), turn.admitted_at, turn.admitted_at,
         turn.admitted_at + make_interval(secs => current_setting('tenancy.turn_deadline')::int),
         admitted.money, (admitted.bounds).input_tokens + max_tokens * (admitted.bounds).choices,

@@ -87,8 +87,9 @@ $$;
 COMMENT ON FUNCTION agent.used_tokens(agent.turns, jsonb) IS 'The tokens that the result of a turn reports, as a line of the ledger';
 REVOKE ALL ON FUNCTION agent.used_tokens(agent.turns, jsonb) FROM PUBLIC;
 
--- A fallback model is charged at its own price, but a name that the provider reports never makes a turn
--- cheaper than the model it was admitted for. NULL: no price, which only happens while nothing has one.
+-- Of the models that a turn was admitted for, the one that ran is charged at its own price. Any other name
+-- never makes a turn cheaper: then the dearest of all counts. NULL: no price, which only happens while
+-- nothing has one.
 CREATE FUNCTION agent.cost_of_turn(turn agent.turns, ran text, line agent.usage) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -96,7 +97,8 @@ DECLARE
     model text;
     cost bigint;
 BEGIN
-    FOREACH model IN ARRAY CASE WHEN ran = turn.model THEN ARRAY[ran] ELSE ARRAY[turn.model, ran] END LOOP
+    FOREACH model IN ARRAY CASE WHEN ran = turn.model OR ran = ANY (turn.fallback_models) THEN ARRAY[ran]
+        ELSE ARRAY[turn.model, ran] || turn.fallback_models END LOOP
         cost := greatest(cost, tenancy.cost_of(tenancy.price_of(model, turn.started_at), line.input_tokens,
             line.cached_input_tokens, line.cache_write_tokens, line.output_tokens, line.reasoning_tokens, line.requests));
     END LOOP;

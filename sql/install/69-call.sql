@@ -136,6 +136,7 @@ BEGIN
     PERFORM set_config('tenancy.request_id', agent.header_text(request ->> 'request_id'), true),
         set_config('tenancy.traceparent', agent.header_text(request ->> 'traceparent'), true),
         set_config('tenancy.model', agent.header_text(request ->> 'model'), true),
+        set_config('tenancy.fallback_models', coalesce(request ->> 'fallback_models', ''), true),
         set_config('tenancy.instance_id', agent.header_text(request ->> 'instance_id'), true);
     PERFORM tenancy.set_tenant_from_jwt(token);
     response := agent.header_mismatch(request);
@@ -163,7 +164,7 @@ END
 $$;
 COMMENT ON FUNCTION agent.call(text, text, jsonb, jsonb, bytea) IS
     'Serve one HTTP request: route name, bearer token, body (path and query values are members of it), and '
-    'request = {request_id, x_tenant, x_auth_subject, traceparent, model, instance_id, shared_rate: as agent.shared_refusal '
+    'request = {request_id, x_tenant, x_auth_subject, traceparent, model, fallback_models, instance_id, shared_rate: as agent.shared_refusal '
     'has it}, all optional; and the bytes of an upload. '
     'Raises PT401, PT403 for the token';
 REVOKE ALL ON FUNCTION agent.call(text, text, jsonb, jsonb, bytea) FROM PUBLIC;

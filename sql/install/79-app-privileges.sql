@@ -40,7 +40,7 @@ BEGIN ATOMIC
             'spent_picodollars, spent_tokens, raised_at)'),
         -- All of a turn but ticket_hash.
         ('table', 'agent.turns', 'SELECT (tenant_id, turn_id, subject, issuer, request_id, session_id, trace_id, '
-            'model, model_label, stream, input, hold_picodollars, hold_tokens, started_at, '
+            'model, fallback_models, model_label, stream, input, hold_picodollars, hold_tokens, started_at, '
             'dispatched_at, deadline, metered_output_tokens, ended_at, status)'),
         ('function', 'agent.call(text, text, jsonb, jsonb, bytea)', 'EXECUTE'),
         ('function', 'agent.shared_rate(text, text, jsonb)', 'EXECUTE'),

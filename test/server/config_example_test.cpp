@@ -51,7 +51,8 @@ std::string uncommented(const std::string &left_out) {
             out << parts[1].str() << parts[2].str() << parts[3].str() << '\n';
         } else {
             // A list that is filled below is not an empty one.
-            out << std::regex_replace(line, std::regex(R"(^( *(issuers|tenants):) \[\]$)"), "$1")
+            out << std::regex_replace(
+                       line, std::regex(R"(^( *(issuers|tenants|fallbacks):) \[\]$)"), "$1")
                 << '\n';
         }
     }
@@ -76,6 +77,7 @@ TEST(ConfigExample, shows_the_defaults) {
     EXPECT_TRUE(shown.shared_limit == real.shared_limit);
     EXPECT_TRUE(shown.metrics == real.metrics);
     EXPECT_TRUE(shown.alerts == real.alerts);
+    EXPECT_TRUE(shown.traces == real.traces);
     EXPECT_TRUE(shown.tenancy == real.tenancy);
     EXPECT_TRUE(shown.key_sync == real.key_sync);
     EXPECT_TRUE(shown.budget == real.budget);
@@ -93,10 +95,12 @@ TEST(ConfigExample, shows_the_defaults) {
 }
 
 TEST(ConfigExample, loads_with_every_comment_made_real) {
-    for (const char *name : {"MODEL_API_KEY", "METRICS_TOKEN", "ALERTS_SECRET", "VALKEY_PASSWORD"})
+    for (const char *name :
+         {"MODEL_API_KEY", "METRICS_TOKEN", "ALERTS_SECRET", "OTEL_TOKEN", "VALKEY_PASSWORD"})
         setenv(name, "a-value", 1);
     const std::string directory = testing::TempDir() + "config_example_test.";
-    const std::vector<std::string> files = {"model.key", "metrics.token", "alerts.secret"};
+    const std::vector<std::string> files = {"model.key", "metrics.token", "alerts.secret",
+                                            "otel.token"};
     for (const std::string &file : files)
         std::ofstream(directory + file) << "a-value\n";
     for (const char *left_out : {"_file", "_env"}) {

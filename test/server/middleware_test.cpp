@@ -72,6 +72,11 @@ TEST(RequestId, keeps_only_a_valid_traceparent) {
     RequestContext context;
     assign_request_id(context, with_header("Traceparent", good));
     EXPECT_EQ(context.traceparent, good);
+    EXPECT_EQ(context.otel_trace_id, good.substr(3, 32));
+    EXPECT_EQ(context.parent_span_id, "00f067aa0ba902b7");
+    EXPECT_EQ(context.span_id.size(), 16U);
+    EXPECT_NE(context.span_id, context.parent_span_id);
+    EXPECT_TRUE(context.is_sampled);
     for (const char *bad : {"00-00000000000000000000000000000000-00f067aa0ba902b7-01",
                             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
                             "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
@@ -80,6 +85,26 @@ TEST(RequestId, keeps_only_a_valid_traceparent) {
         RequestContext other;
         assign_request_id(other, with_header("traceparent", bad));
         EXPECT_TRUE(other.traceparent.empty()) << bad;
+        EXPECT_NE(other.otel_trace_id, good.substr(3, 32)) << bad;
+        EXPECT_EQ(other.otel_trace_id.size(), 32U);
+        EXPECT_TRUE(other.parent_span_id.empty());
+    }
+}
+
+// W3C Trace Context, section 3.2.4.
+TEST(RequestId, of_a_later_version_the_known_parts_are_read) {
+    const std::string rest = "-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-";
+    for (const auto &[value, is_valid, is_sampled] :
+         std::vector<std::tuple<std::string, bool, bool>>{
+             {"cc" + rest + "03", true, true},
+             {"cc" + rest + "00-what-the-future-brings", true, false},
+             {"cc" + rest + "01.what", false, true},
+             {"00" + rest + "01-what", false, true},
+             {"00" + rest + "fe", true, false}}) {
+        RequestContext context;
+        assign_request_id(context, with_header("traceparent", value));
+        EXPECT_EQ(context.traceparent.empty(), !is_valid) << value;
+        EXPECT_EQ(context.is_sampled, is_sampled) << value;
     }
 }
 

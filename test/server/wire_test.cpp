@@ -19,15 +19,16 @@ const Head kHead = {"chatcmpl-1", 5, "m"};
 
 TEST(Wire, upstream_gets_the_configured_model_and_a_stream) {
     ModelConfig model;
-    model.name = "real";
     model.temperature = 0.5;
     model.max_tokens = 9;
     const ChatOptions options = read_chat_options(
         R"({"model":"cheap","stream":false,"top_p":0.25,"tools":[{"type":"function"}],"user":"u",)"
         R"("session_id":"s","api_base":"http://evil","tool_choice":"auto","seed":null})");
-    const auto body = ordered_json::parse(upstream_body(
-        model, ordered_json::parse(R"([{"role":"user","content":"x","id":"m1"}])"), options));
-    EXPECT_EQ(body["model"], "real");
+    const auto body = ordered_json::parse(with_model(
+        upstream_body(model, ordered_json::parse(R"([{"role":"user","content":"x","id":"m1"}])"),
+                      options),
+        "real \"one\""));
+    EXPECT_EQ(body["model"], "real \"one\"");
     EXPECT_EQ(body["stream"], true);
     EXPECT_EQ(body["stream_options"]["include_usage"], true);
     EXPECT_EQ(body["top_p"], 0.25);
@@ -62,7 +63,7 @@ TEST(Wire, reads_a_chunk) {
     const auto chunk = parse_chunk(
         R"({"choices":[{"index":0,"delta":{"role":"assistant","content":"hi","extra":1},"finish_reason":null}]})");
     ASSERT_TRUE(chunk);
-    EXPECT_EQ(chunk->delta.dump(), R"({"content":"hi"})");
+    EXPECT_EQ(chunk->delta.dump(), R"({"content":"hi","extra":1})");
     EXPECT_TRUE(chunk->finish_reason.empty());
     EXPECT_TRUE(chunk->usage.is_null());
 }
@@ -72,11 +73,40 @@ TEST(Wire, empty_and_null_parts_of_a_delta_are_left_out) {
         R"({"choices":[{"delta":{"content":"","reasoning_content":null,"tool_calls":[]}}]})");
     ASSERT_TRUE(chunk);
     EXPECT_TRUE(chunk->delta.empty());
+    EXPECT_EQ(chunk->raw_delta, "");
+}
+
+TEST(Wire, a_delta_stays_as_the_provider_wrote_it) {
+    const auto raw = [](const std::string &delta) {
+        return parse_chunk(R"({"a":[{"choices":1},"]}"], "choices" : [ {"delta" : )" + delta +
+                           R"(, "finish_reason":null}, {"delta":{"content":"2nd"}} ]})")
+            ->raw_delta;
+    };
+    for (const char *same :
+         {R"({"content":"\u00e9\/\"}]{[,:"})", R"({"content":null,"n":1.50E+3,"m":[ {"k" :[]} ]})",
+          R"({"tool_calls":[{"index":0,"function":{"arguments":"{\"a\": [1"}}]})"})
+        EXPECT_EQ(raw(same), same);
+    EXPECT_EQ(raw(R"({ "role":"assistant" , "content" : "x" })"), R"({"content" : "x"})");
+    EXPECT_EQ(raw(R"({"content":"x","role":"assistant"})"), R"({"content":"x"})");
+    EXPECT_EQ(raw("{\"content\":\"x\",\"n\":[1,\r\n2]}"), R"({"content":"x","n":[1,  2]})");
+    EXPECT_EQ(raw(R"({"content":1,"content":"last"})"), R"({"content":1,"content":"last"})");
+    EXPECT_EQ(raw(R"({"role":"assistant"})"), "");
+    EXPECT_EQ(raw("{}"), "");
+    EXPECT_EQ(raw("5"), "");
+}
+
+TEST(Wire, log_probabilities_of_a_piece_are_kept) {
+    const auto chunk =
+        parse_chunk(R"({"choices":[{"delta":{"content":"x"},"logprobs":{"a":-0.10}}]})");
+    EXPECT_EQ(chunk->raw_logprobs, R"({"a":-0.10})");
+    const auto frame = frame_json(delta_frame(kHead, chunk->raw_delta, chunk->raw_logprobs));
+    EXPECT_EQ(frame["choices"][0]["logprobs"]["a"], -0.1);
 }
 
 TEST(Wire, reasoning_goes_by_the_references_name) {
     const auto chunk = parse_chunk(R"({"choices":[{"delta":{"reasoning":"hm"}}]})");
-    EXPECT_EQ(chunk->delta.dump(), R"({"reasoning_content":"hm"})");
+    EXPECT_EQ(chunk->delta["reasoning_content"], "hm");
+    EXPECT_EQ(chunk->raw_delta, R"({"reasoning":"hm","reasoning_content":"hm"})");
 }
 
 TEST(Wire, reads_a_whole_completion_as_one_chunk) {
@@ -115,7 +145,7 @@ TEST(Wire, odd_types_do_not_throw) {
 
 TEST(Wire, frames_are_the_references) {
     EXPECT_EQ(
-        delta_frame(kHead, {{"role", "assistant"}}),
+        delta_frame(kHead, kRoleDelta),
         "data: {\"id\": \"chatcmpl-1\", \"object\": \"chat.completion.chunk\", \"created\": 5, "
         "\"model\": \"m\", \"choices\": [{\"index\": 0, \"delta\": {\"role\": \"assistant\"}, "
         "\"finish_reason\": null}]}\n\n");
@@ -130,7 +160,8 @@ TEST(Wire, frames_are_the_references) {
 }
 
 TEST(Wire, a_line_end_in_content_cannot_end_the_frame) {
-    const auto frame = frame_json(delta_frame(kHead, {{"content", "a\n\ndata: [DONE]\n\n"}}));
+    const auto frame =
+        frame_json(delta_frame(kHead, ordered_json({{"content", "a\n\ndata: [DONE]\n\n"}}).dump()));
     EXPECT_EQ(frame["choices"][0]["delta"]["content"], "a\n\ndata: [DONE]\n\n");
 }
 
