@@ -13,7 +13,7 @@ RUN_PACKAGES=(
 )
 CHECK_PACKAGES=(
     clang-14 clang-format clang-tidy cppcheck valgrind shellcheck
-    libgtest-dev libclang-rt-14-dev python3-cryptography-vectors pgbouncer jq sqlsmith
+    libgtest-dev libclang-rt-14-dev python3-cryptography-vectors pgbouncer jq sqlsmith wrk
 )
 
 BACKPORTS=/etc/apt/sources.list.d/pg_tenancy-backports.list

@@ -196,9 +196,8 @@ TEST(Config, turns_must_leave_threads_free) {
 }
 
 TEST(Config, limits_must_fit_the_descriptors) {
-    EXPECT_TRUE(
-        has(all_errors(with_server("  limits: {threads: 500, queue: 400, max_turns: 100}\n")),
-            "Keep the sum at 900 or less"));
+    EXPECT_TRUE(has(all_errors(with_server("  limits: {max_connections: 800, max_turns: 90}\n")),
+                    "Keep the sum at 900 or less"));
 }
 
 TEST(Config, a_secret_never_appears_in_a_message) {
