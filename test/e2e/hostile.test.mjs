@@ -166,12 +166,18 @@ claim('a full queue is answered at once', async () => {
 
 claim('an address has so many connections and no more, whatever X-Forwarded-For says', async () => {
   const capped = await world.tenancyd({ server: { limits: { connections_per_address: 5 } } });
-  const idle = Array.from({ length: 5 }, () => raw(capped.url, ''));
-  await sleep(100);
+  const idle = [];
+  const staying = () => idle.filter((client) => client.text === '');
+  await until('five are in', async () => {
+    // The first may be refused for the sake of the connection that asked whether the server is ready.
+    while (staying().length < 5) idle.push(raw(capped.url, ''));
+    await sleep(200);
+    return staying().length === 5;
+  });
   const headers = { 'X-Forwarded-For': '192.0.2.7', Forwarded: 'for=192.0.2.7' };
   const refused = await send(capped.url, 'GET', '/healthz', { headers });
   assert.deepEqual([refused.status, refused.headers['retry-after']], [503, '1']);
-  idle[0].socket.destroy();
+  staying()[0].socket.destroy();
   await until('there is room again', async () => (await send(capped.url, 'GET', '/healthz')).status === 200);
   idle.forEach((client) => client.socket.destroy());
 });
