@@ -68,6 +68,14 @@ int open_listener(const addrinfo &address) {
     return -1;
 }
 
+void begin_closing(Connection &connection, std::string_view answer) {
+    connection.socket.send_now(answer);
+    connection.socket.finish();
+    connection.state = State::closing;
+    connection.since = std::chrono::steady_clock::now();
+    connection.deadline = connection.since + kLingerTime;
+}
+
 } // namespace
 
 Acceptor::Acceptor(const LimitsConfig &limits, std::function<bool(Connection &)> serve,
@@ -109,7 +117,7 @@ void Acceptor::start() {
     looping_ = std::thread([this] { loop(); });
 }
 
-void Acceptor::wake() {
+void Acceptor::wake() const {
     const std::uint64_t one = 1;
     if (wake_ >= 0 && write(wake_, &one, sizeof one) < 0)
         return; // it is full, so the loop wakes anyway; and it looks ten times a second
@@ -179,28 +187,40 @@ std::vector<pollfd> Acceptor::watched() const {
 
 // The entries after the first two are those of parked_, in its order.
 void Acceptor::attend_all(const std::vector<pollfd> &entries) {
-    std::vector<Pointer> staying;
-    staying.reserve(parked_.size());
-    for (std::size_t i = 0; i < parked_.size(); ++i)
-        if (attend(parked_[i], entries[i + 2].revents != 0))
-            staying.push_back(std::move(parked_[i]));
-        else if (parked_[i] != nullptr)
-            drop(std::move(parked_[i]));
-    parked_ = std::move(staying);
+    std::vector<Pointer> before;
+    before.swap(parked_);
+    for (std::size_t i = 0; i < before.size(); ++i)
+        attend(std::move(before[i]), entries[i + 2].revents != 0);
 }
 
-// True: it stays here. Otherwise it has gone to the threads, or what is left is to be dropped.
-bool Acceptor::attend(Pointer &connection, bool has_news) {
-    Connection &one = *connection;
-    if (one.state == State::closing)
-        return attend_closing(one, has_news);
+void Acceptor::attend(Pointer connection, bool has_news) {
+    switch (fate_of(*connection, has_news)) {
+    case Fate::stays:
+        parked_.push_back(std::move(connection));
+        return;
+    case Fate::is_served:
+        hand_over(std::move(connection));
+        return;
+    case Fate::ends:
+        drop(std::move(connection));
+        return;
+    }
+}
+
+Acceptor::Fate Acceptor::fate_of(Connection &one, bool has_news) const {
     const auto now = Clock::now();
+    if (one.state == State::closing)
+        return (has_news && one.socket.drained()) || now >= one.deadline ? Fate::ends : Fate::stays;
     if (has_news) {
         const Arrival arrival = one.socket.collect(most_collected());
         if (arrival == Arrival::whole)
-            return hand_over(connection);
+            return Fate::is_served;
+        if (arrival == Arrival::gone && one.socket.spoke_plain_http()) {
+            begin_closing(one, kPlainHttpAnswer);
+            return Fate::stays;
+        }
         if (arrival == Arrival::gone)
-            return one.socket.spoke_plain_http() && begin_closing(one, kPlainHttpAnswer);
+            return Fate::ends;
         if (one.state == State::idle && one.socket.buffered() > 0) {
             one.state = State::receiving;
             one.since = now;
@@ -208,40 +228,29 @@ bool Acceptor::attend(Pointer &connection, bool has_news) {
         }
     }
     if (one.state == State::idle)
-        return now < one.deadline && !is_stopping_;
+        return now < one.deadline && !is_stopping_ ? Fate::stays : Fate::ends;
     if (is_cutting_)
-        return false;
-    return now < one.deadline || hand_over(connection); // a thread answers 408
+        return Fate::ends;
+    return now < one.deadline ? Fate::stays : Fate::is_served; // a thread answers 408
 }
 
-bool Acceptor::attend_closing(Connection &connection, bool has_news) {
-    return !(has_news && connection.socket.drained()) && Clock::now() < connection.deadline;
-}
-
-bool Acceptor::begin_closing(Connection &connection, std::string_view answer) {
-    connection.socket.send_now(answer);
-    connection.socket.finish();
-    connection.state = State::closing;
-    connection.since = Clock::now();
-    connection.deadline = connection.since + kLingerTime;
-    return true;
-}
-
-bool Acceptor::hand_over(Pointer &connection) {
-    {
-        const std::lock_guard lock(mutex_);
-        // An idle thread may not have taken its request yet: those places do not count.
-        if (ready_.size() < limits_.queue + (limits_.threads - busy_)) {
-            ready_.push_back(std::move(connection));
-            waiting_ = ready_.size();
-        }
-    }
-    if (connection == nullptr) {
+void Acceptor::hand_over(Pointer connection) {
+    std::unique_lock lock(mutex_);
+    // An idle thread may not have taken its request yet: those places do not count.
+    if (ready_.size() < limits_.queue + (limits_.threads - busy_)) {
+        ready_.push_back(std::move(connection));
+        waiting_ = ready_.size();
         came_.notify_one();
-        return false;
+        return;
     }
+    lock.unlock();
+    shed(std::move(connection));
+}
+
+void Acceptor::shed(Pointer connection) {
     on_shed_();
-    return begin_closing(*connection, kBusyAnswer);
+    begin_closing(*connection, kBusyAnswer);
+    parked_.push_back(std::move(connection));
 }
 
 // What the threads have done with: the next request may be there already.
@@ -251,11 +260,10 @@ void Acceptor::take_back() {
         const std::lock_guard lock(mutex_);
         returned.swap(returned_);
     }
-    for (Pointer &connection : returned)
-        if (attend(connection, connection->state != State::closing))
-            parked_.push_back(std::move(connection));
-        else if (connection != nullptr)
-            drop(std::move(connection));
+    for (Pointer &connection : returned) {
+        const bool may_have_news = connection->state != State::closing;
+        attend(std::move(connection), may_have_news);
+    }
 }
 
 void Acceptor::accept_some() {
@@ -294,16 +302,13 @@ void Acceptor::admit(int descriptor, const sockaddr_storage &peer) {
         others = open_++;
     }
     if (connection->is_counted && (others < limits_.max_connections || make_room())) {
-        if (attend(connection, true))
-            parked_.push_back(std::move(connection));
+        attend(std::move(connection), true);
+    } else if (others < limits_.max_connections + kMaxRefused) {
+        shed(std::move(connection));
     } else {
         on_shed_();
-        if (others < limits_.max_connections + kMaxRefused &&
-            begin_closing(*connection, kBusyAnswer))
-            parked_.push_back(std::move(connection));
-    }
-    if (connection != nullptr)
         drop(std::move(connection));
+    }
 }
 
 // Somebody who waits without having asked goes: who has had an answer and is slow to go, who is

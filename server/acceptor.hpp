@@ -81,21 +81,22 @@ public:
 private:
     using Clock = std::chrono::steady_clock;
     using Pointer = std::unique_ptr<Connection>;
+    enum class Fate { stays, is_served, ends };
 
     void loop();
     std::vector<pollfd> watched() const;
     void attend_all(const std::vector<pollfd> &entries);
-    bool attend(Pointer &connection, bool has_news);
-    bool attend_closing(Connection &connection, bool has_news);
-    bool hand_over(Pointer &connection);
-    bool begin_closing(Connection &connection, std::string_view answer);
+    void attend(Pointer connection, bool has_news);
+    Fate fate_of(Connection &one, bool has_news) const;
+    void hand_over(Pointer connection);
+    void shed(Pointer connection);
     void take_back();
     void accept_some();
     void admit(int descriptor, const sockaddr_storage &peer);
     bool make_room();
     void drop(Pointer connection);
     void work();
-    void wake();
+    void wake() const;
     void join();
 
     const LimitsConfig limits_;

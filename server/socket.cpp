@@ -1,6 +1,5 @@
 #include "socket.hpp"
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,8 +38,7 @@ bool wait_until(int descriptor, short events, Socket::Clock::time_point deadline
 } // namespace
 
 Socket::Socket(int descriptor, std::chrono::milliseconds write_timeout, TlsSession tls)
-    : descriptor_(descriptor), write_timeout_(write_timeout), tls_(std::move(tls)),
-      wanted_(POLLIN) {}
+    : descriptor_(descriptor), write_timeout_(write_timeout), tls_(std::move(tls)) {}
 
 Socket::~Socket() {
     close(descriptor_);
@@ -231,7 +229,7 @@ void Socket::finish() {
     wanted_ = POLLIN;
 }
 
-bool Socket::drained() {
+bool Socket::drained() const {
     std::array<char, 4096> ignored{};
     const ssize_t got = recv(descriptor_, ignored.data(), ignored.size(), MSG_DONTWAIT);
     return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);

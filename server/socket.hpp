@@ -4,10 +4,12 @@
 // here is where both are put right.
 #pragma once
 
+#include <poll.h>
 #include <sys/types.h>
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -64,7 +66,7 @@ public:
     /// take the answer with it, so drained() follows until it is true or patience ends.
     void finish();
     /// Drops what has arrived; true once the peer has closed as well.
-    bool drained();
+    bool drained() const;
 
     Failure failure() const { return failure_; }
     std::size_t bytes_sent() const { return bytes_sent_; }
@@ -82,7 +84,7 @@ private:
     TlsSession tls_;
     bool is_tls_broken_ = false; // OpenSSL forbids any further call after a fatal error
     bool spoke_plain_http_ = false;
-    short wanted_; // 0 after an end or an error
+    short wanted_ = POLLIN; // poll's events; 0 after an end or an error
     ArrivalGauge gauge_;
     std::vector<char> buffer_;
     std::size_t begin_ = 0;

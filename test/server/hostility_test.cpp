@@ -147,6 +147,7 @@ TEST_F(HttpServerTest, an_address_has_only_so_many_connections) {
     limits.connections_per_address = 3;
     start(mirror, limits);
     std::vector<std::unique_ptr<RawClient>> clients;
+    clients.reserve(3);
     for (int i = 0; i < 3; ++i)
         clients.push_back(std::make_unique<RawClient>(port_));
     EXPECT_EQ(status_of(ask("GET / HTTP/1.1\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n")), 503);
