@@ -133,10 +133,18 @@ Response run_turn(Services &services, RequestContext &context, const Request &re
                   const ordered_json &begun, const llm::ChatOptions &options, rate::Taken taken) {
     context.trace_id = text_member(begun, "trace_id");
     TurnStart start = turn_start(context, begun, options.stream, std::move(taken));
+    start.share = services.turn_shares.take(context.tenant);
     const std::string traceparent = "00-" + start.otel_trace_id + "-" + start.model_span_id +
                                     (context.is_sampled ? "-01" : "-00");
     auto turn = std::make_unique<Turn>(services, std::move(start));
     place.hand_over();
+    // Only now is it known whose turn it is. What it holds is given back, and nothing was sent.
+    if (turn->start().share == nullptr) {
+        turn->end(TurnStatus::aborted);
+        context.rejection = "concurrency";
+        context.refusal = code_name(Code::over_share);
+        return problem(Code::over_share);
+    }
     turn->dispatch({llm::upstream_body(context.settings->config.model, begun["messages"], options,
                                        most_tokens(begun)),
                     context.request_id, traceparent, context.deadline});

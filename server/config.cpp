@@ -52,7 +52,19 @@ void read_storage(Section section, StorageConfig &storage) {
     section.finish();
 }
 
+void read_tls(Section section, TlsConfig &tls) {
+    take(section.text("certificate_file"), tls.certificate_file);
+    take(section.text("key_file"), tls.key_file);
+    tls.needs_1_3 = section.one_of("min_version", {"1.2", "1.3"}) == "1.3";
+    section.finish();
+    if (tls.certificate_file.empty() != tls.key_file.empty())
+        section.error(tls.key_file.empty() ? "key_file" : "certificate_file",
+                      "is missing. Give both files, or neither for plain HTTP.");
+}
+
 void read_limits(Section section, LimitsConfig &limits) {
+    take(section.number("max_connections", 2, 800), limits.max_connections);
+    take(section.number("connections_per_address", 0, 800), limits.connections_per_address);
     take(section.number("threads", 2, 800), limits.threads);
     take(section.number("queue", 1, 800), limits.queue);
     take(section.number("max_turns", 1, 799), limits.max_turns);
@@ -220,7 +232,7 @@ void check_descriptors(Section &server, const Config &config) {
     // the process never opens that many (see serve.cpp) and the limits must fit below.
     const std::size_t wanted = descriptors_wanted(config);
     if (wanted > kMaxDescriptors)
-        server.error("limits", "threads + queue + max_turns + storage.pool_size, and 16 with "
+        server.error("limits", "max_connections + max_turns + storage.pool_size, and 16 with "
                                "rate_limit.backend: valkey, and for each of model.fallbacks "
                                "max_turns or 64, is " +
                                    std::to_string(wanted) + ". Keep the sum at " +
@@ -233,6 +245,7 @@ void read_server(Section section, Config &config, const Environment &environment
         section.error("host", "is empty. Give an address such as 127.0.0.1.");
     if (const auto port = section.number("port", 1, 65535))
         config.port = static_cast<int>(*port);
+    read_tls(section.section("tls"), config.tls);
     read_storage(section.section("storage"), config.storage);
     read_limits(section.section("limits"), config.limits);
     read_shared_limit(section.section("rate_limit"), config.shared_limit);
@@ -278,8 +291,8 @@ void read_all(Section root, Config &config, const Environment &environment) {
 } // namespace
 
 std::size_t descriptors_wanted(const Config &config) {
-    return config.limits.threads + config.limits.queue + config.limits.max_turns +
-           config.storage.pool_size + (config.shared_limit.uses_valkey ? kValkeyConnections : 0) +
+    return config.limits.max_connections + config.limits.max_turns + config.storage.pool_size +
+           (config.shared_limit.uses_valkey ? kValkeyConnections : 0) +
            config.model.fallbacks.size() * std::min(config.limits.max_turns, kIdleConnections);
 }
 

@@ -54,7 +54,16 @@ struct StorageConfig {
     bool operator==(const StorageConfig &) const = default;
 };
 
+struct TlsConfig {
+    std::string certificate_file; // empty: plain HTTP
+    std::string key_file;
+    bool needs_1_3 = false; // otherwise 1.2
+    bool operator==(const TlsConfig &) const = default;
+};
+
 struct LimitsConfig {
+    std::size_t max_connections = 512;
+    std::size_t connections_per_address = 128; // 0: no limit
     std::size_t threads = 96;
     std::size_t queue = 128;
     std::size_t max_turns = 80; // chat turns at once; the other threads stay free for reads
@@ -218,6 +227,7 @@ struct Config {
     ModelConfig model;
     std::string host = "127.0.0.1";
     int port = 8080;
+    TlsConfig tls;
     StorageConfig storage;
     LimitsConfig limits;
     FilesConfig files;

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -70,6 +71,13 @@ struct Response {
 };
 
 using Handler = std::function<Response(const Request &)>;
+
+/// Whether a large body may be read, judged by the head of its request alone.
+struct Admitted {
+    std::optional<Response> refusal;   // or nothing: it may
+    std::shared_ptr<const void> place; // kept until the body is here
+};
+using Admission = std::function<Admitted(const Request &)>;
 
 /// ASCII-only, locale-free comparison.
 bool equals_ignoring_case(std::string_view a, std::string_view b);

@@ -17,7 +17,6 @@ namespace {
 
 constexpr std::size_t kMaxRequestsPerConnection = 10000;
 constexpr std::chrono::milliseconds kIdleSlice{100};
-constexpr std::chrono::seconds kFirstRequestGrace{1};
 
 // The library reads and writes through this. It skips header lines that end in a bare LF, too:
 // while the head is read, such a line, or one that is not clear, ends the connection.
@@ -65,11 +64,13 @@ private:
 // One request and its answer, while the library works on it.
 struct Exchange {
     Request request;
-    bool has_head = false;            // request line and headers arrived
-    bool is_answered = false;         // the handler has been called
-    bool must_close = false;          // input may be left over that must not be read as a request
-    bool is_upload = false;           // by its route: a form with a file, under a limit of its own
-    std::optional<Place> upload_slot; // until the answer is out
+    bool has_head = false;             // request line and headers arrived
+    bool is_answered = false;          // the handler has been called
+    bool must_close = false;           // input may be left over that must not be read as a request
+    bool is_upload = false;            // by its route: a form with a file, under a limit of its own
+    std::optional<Place> upload_slot;  // until the answer is out
+    bool is_late = false;              // its time was over before it was here
+    std::shared_ptr<const void> place; // of who sends a large body, until it is here
     std::function<void(std::size_t)> on_sent;
     Socket *socket = nullptr;
 };
@@ -111,7 +112,7 @@ public:
     Impl(const LimitsConfig &limits, server::Handler handler, std::function<void()> on_shed)
         : limits_(limits), handler_(std::move(handler)), uploads_(limits.max_uploads),
           acceptor_(
-              limits.threads, limits.queue, [this](int descriptor) { serve(descriptor); },
+              limits, [this](Connection &connection) { return serve(connection); },
               std::move(on_shed)) {
         svr_sock_ = 0; // any value but "closed": the library cuts streams of a closed server
         set_payload_max_length(std::max(limits.max_body_bytes, limits.max_upload_bytes));
@@ -140,10 +141,12 @@ public:
         if (acceptor_.wait_idle(deadline))
             return;
         is_cutting_ = true;
+        acceptor_.cut();
         acceptor_.wait_idle(std::chrono::steady_clock::now() + std::chrono::hours(1));
     }
 
-    const Acceptor &acceptor() const { return acceptor_; }
+    void set_admission(Admission admission) { admission_ = std::move(admission); }
+    Acceptor &acceptor() { return acceptor_; }
 
 private:
     using HandlerResponse = httplib::Server::HandlerResponse;
@@ -154,39 +157,44 @@ private:
         return exchange;
     }
 
-    void serve(int descriptor) {
-        Socket socket(descriptor, limits_.write_timeout);
-        for (std::size_t served = 1; wait_for_request(socket, served == 1); ++served)
-            if (!serve_one(socket, served >= kMaxRequestsPerConnection))
-                break;
-        socket.close_gently();
-    }
-
-    // False when there is no further request: closed, idle for too long, or others need the thread.
-    // Who has just connected gets a moment for the first one even then: it was never answered.
-    bool wait_for_request(Socket &socket, bool is_first) {
-        const auto now = Socket::Clock::now();
-        const auto deadline = now + limits_.keep_alive_timeout;
-        const auto grace = is_first ? now + kFirstRequestGrace : now;
-        while (!socket.wait_readable(kIdleSlice)) {
-            const auto elapsed = Socket::Clock::now();
-            const bool is_needed = acceptor_.waiting() > 0 && elapsed >= grace;
-            if (elapsed >= deadline || acceptor_.is_stopping() || is_needed)
+    // Serves the request that has arrived, and those that follow at once. False: to be closed.
+    bool serve(Connection &connection) {
+        for (;;) {
+            if (!serve_one(connection))
                 return false;
+            const Arrival next = await_next(connection.socket);
+            if (next != Arrival::whole || acceptor_.waiting() > 0)
+                return next != Arrival::gone;
         }
-        return socket.is_peer_there();
     }
 
-    bool serve_one(Socket &socket, bool is_last) {
+    // While there are threads to spare, one stays with its client for a moment: a client that asks
+    // again at once is spared the way over the acceptor's loop.
+    Arrival await_next(Socket &socket) {
+        const Arrival next = socket.collect(acceptor_.most_collected());
+        const bool may_stay = next == Arrival::partial && socket.buffered() == 0 &&
+                              !acceptor_.is_stopping() && 2 * acceptor_.busy() < limits_.threads;
+        if (!may_stay || !socket.wait_readable(kIdleSlice))
+            return next;
+        return socket.collect(acceptor_.most_collected());
+    }
+
+    bool serve_one(Connection &connection) {
+        Socket &socket = connection.socket;
         Exchange exchange;
         exchange.socket = &socket;
         exchange.request.is_connected = [this, &socket] {
             return !is_cutting_ && socket.is_peer_there();
         };
-        exchange.must_close = is_last || acceptor_.is_stopping() || acceptor_.waiting() > 0;
+        const auto now = Socket::Clock::now();
+        exchange.is_late =
+            connection.state == Connection::State::receiving && now >= connection.deadline;
+        connection.state = Connection::State::idle;
+        exchange.must_close = exchange.is_late || acceptor_.is_stopping() ||
+                              ++connection.served >= kMaxRequestsPerConnection;
         current() = &exchange;
         const std::size_t sent_before = socket.bytes_sent();
-        socket.allow(limits_.max_header_bytes, Socket::Clock::now() + limits_.request_timeout);
+        socket.allow(limits_.max_header_bytes, now); // the head is here, or will be refused
         SocketStream stream(socket);
         bool was_closed = false;
         const bool ok = process(stream, was_closed, [this, &stream](httplib::Request &request) {
@@ -219,9 +227,8 @@ private:
         const std::size_t max_body = max_body_of(exchange);
         exchange.request.intake =
             judge_head(exchange.request.headers, max_body, exchange.is_upload);
-        // Chunk headers take room on the wire too; the body itself is measured when it is here.
-        exchange.socket->allow(2 * max_body + limits_.max_header_bytes,
-                               Socket::Clock::now() + limits_.request_timeout);
+        if (exchange.is_late && exchange.request.intake == Intake::complete)
+            exchange.request.intake = Intake::timed_out;
         const Headers &headers = exchange.request.headers;
         const bool announces_body = headers.find("Transfer-Encoding") ||
                                     headers.find("Content-Length").value_or("0") != "0";
@@ -241,15 +248,36 @@ private:
         if (exchange.is_upload && exchange.request.intake == Intake::complete &&
             !exchange.upload_slot.emplace(uploads_).is_taken())
             exchange.request.intake = Intake::too_many_uploads;
-        if (exchange.request.intake == Intake::complete)
-            return HandlerResponse::Unhandled;
-        exchange.must_close = true;
-        call_handler(exchange, response);
-        return HandlerResponse::Handled;
+        if (exchange.request.intake != Intake::complete) {
+            exchange.must_close = true;
+            call_handler(exchange, response);
+            return HandlerResponse::Handled;
+        }
+        if (!has_whole_body(exchange) && admission_) {
+            Admitted admitted = admission_(exchange.request);
+            if (admitted.refusal) {
+                exchange.must_close = true;
+                give(exchange, std::move(*admitted.refusal), response);
+                return HandlerResponse::Handled;
+            }
+            exchange.place = std::move(admitted.place);
+        }
+        // Chunk headers take room on the wire too; the body itself is measured when it is here.
+        exchange.socket->allow_body(2 * max_body_of(exchange) + limits_.max_header_bytes,
+                                    Socket::Clock::now() + limits_.request_timeout);
+        return HandlerResponse::Unhandled;
+    }
+
+    static bool has_whole_body(const Exchange &exchange) {
+        const Headers &headers = exchange.request.headers;
+        const auto length = headers.find("Content-Length"); // digits only, or it would be refused
+        return !headers.find("Transfer-Encoding") &&
+               (!length || std::stoull(std::string(*length)) <= exchange.socket->buffered());
     }
 
     HandlerResponse answer(const httplib::Request &request, httplib::Response &response) {
         Exchange &exchange = *current();
+        exchange.place.reset();
         if (exchange.is_answered)
             return HandlerResponse::Unhandled;
         if (!exchange.has_head || response.status != 404) {
@@ -273,8 +301,11 @@ private:
     }
 
     void call_handler(Exchange &exchange, httplib::Response &to) {
+        give(exchange, handler_(exchange.request), to);
+    }
+
+    static void give(Exchange &exchange, server::Response response, httplib::Response &to) {
         exchange.is_answered = true;
-        server::Response response = handler_(exchange.request);
         exchange.on_sent = std::move(response.on_sent);
         to.status = response.status;
         for (const Header &header : response.headers.all())
@@ -324,6 +355,7 @@ private:
 
     const LimitsConfig limits_;
     const server::Handler handler_;
+    Admission admission_;
     std::atomic<bool> is_cutting_{false};
     Slots uploads_;
     Acceptor acceptor_; // last: its threads end before what they use
@@ -333,6 +365,14 @@ HttpServer::HttpServer(const LimitsConfig &limits, Handler handler, std::functio
     : impl_(std::make_unique<Impl>(limits, std::move(handler), std::move(on_shed))) {}
 
 HttpServer::~HttpServer() = default;
+
+void HttpServer::set_admission(Admission admission) {
+    impl_->set_admission(std::move(admission));
+}
+
+void HttpServer::set_tls(TlsContext context) {
+    impl_->acceptor().set_tls(std::move(context));
+}
 
 std::string HttpServer::start(const std::string &host, int port) {
     return impl_->start(host, port);

@@ -9,6 +9,7 @@
 
 #include "config.hpp"
 #include "http.hpp"
+#include "tls.hpp"
 
 namespace tenancy::server {
 
@@ -21,6 +22,13 @@ public:
     HttpServer &operator=(const HttpServer &) = delete;
     HttpServer(HttpServer &&) = delete;
     HttpServer &operator=(HttpServer &&) = delete;
+
+    /// Who is asked, before start(), about each request whose body is not here yet and will keep a
+    /// thread waiting. Must not throw.
+    void set_admission(Admission admission);
+
+    /// From now on new connections speak TLS.
+    void set_tls(TlsContext context);
 
     /// Listens and serves from other threads. Empty: it does; otherwise what went wrong.
     std::string start(const std::string &host, int port);

@@ -10,6 +10,7 @@
 #include "doctor.hpp"
 #include "keys/key_sync.hpp"
 #include "serve.hpp"
+#include "tls.hpp"
 
 #ifndef TENANCYD_VERSION
 #define TENANCYD_VERSION "unknown"
@@ -18,6 +19,7 @@
 namespace {
 
 using tenancy::server::LoadedConfig;
+using tenancy::server::TlsConfig;
 
 constexpr int kUsageError = 2;
 
@@ -61,8 +63,17 @@ bool report(const LoadedConfig &loaded) {
 }
 
 int check_config(const std::string &file) {
-    if (!report(tenancy::server::load_config_file(file)))
+    const LoadedConfig loaded = tenancy::server::load_config_file(file);
+    if (!report(loaded))
         return 1;
+    const TlsConfig &tls = loaded.config.tls;
+    if (!tls.certificate_file.empty()) {
+        const auto made = tenancy::server::make_tls_context(tls);
+        if (const auto *problem = std::get_if<std::string>(&made)) {
+            print(stderr, "error: " + file + ": server.tls: " + *problem + "\n");
+            return 1;
+        }
+    }
     print(stdout, file + ": ok\n");
     return 0;
 }

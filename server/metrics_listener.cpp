@@ -37,6 +37,8 @@ std::unique_ptr<HttpServer> make_metrics_listener(const MetricsConfig &config, M
     if (!config.enabled)
         return nullptr;
     LimitsConfig limits;
+    limits.max_connections = 16;
+    limits.connections_per_address = 0;
     limits.threads = 2;
     limits.queue = 8;
     limits.max_body_bytes = 1024;

@@ -61,14 +61,48 @@ std::chrono::steady_clock::time_point deadline_of(const RequestContext &context,
     return context.started + config.storage.acquire_timeout + config.storage.statement_timeout;
 }
 
-// The stages in their order.
-Response answer(Services &services, RequestContext &context, const Request &request) {
+// Who the request comes from, as far as its head tells.
+Refusal read_identity(RequestContext &context, const Request &request) {
+    if (const auto refusal = extract_token(context, request))
+        return refusal;
+    return collect_claimed_identity(context, request);
+}
+
+void describe(RequestContext &context, const Request &request, const Match &match) {
     assign_request_id(context, request);
     context.method = known_method(request.method);
-    const Match match = match_route(request.method, request.path);
     context.deadline = deadline_of(context, match);
     if (match.route != nullptr)
         context.route_pattern = match.route->pattern;
+}
+
+// What the full way of the request refuses anyway is refused there; this is about who may send
+// megabytes at all. A thread reads them, and without a good token nobody keeps one waiting.
+std::optional<Response> judge_body(Services &services, RequestContext &context,
+                                   const Request &request, Share &share) {
+    auto place = std::make_shared<Place>(services.bodies);
+    if (!place->is_taken() || services.is_stopping)
+        return refuse(context, Code::overloaded);
+    if (const auto refusal = read_identity(context, request))
+        return refuse(context, *refusal);
+    const auto answer = services.database.sign_in(context.token);
+    if (const auto *error = std::get_if<db::Error>(&answer))
+        return refuse_for(context, *error);
+    context.tenant = std::get<db::SignedIn>(answer).tenant;
+    context.subject = std::get<db::SignedIn>(answer).subject;
+    const Share own = services.body_shares.take(context.tenant);
+    if (own == nullptr) {
+        context.rejection = "concurrency";
+        return refuse(context, Code::over_share);
+    }
+    share = std::make_shared<std::pair<Share, std::shared_ptr<Place>>>(own, std::move(place));
+    return std::nullopt;
+}
+
+// The stages in their order.
+Response answer(Services &services, RequestContext &context, const Request &request) {
+    const Match match = match_route(request.method, request.path);
+    describe(context, request, match);
     if (const auto refusal = check_limits(request))
         return refuse(context, *refusal);
     if (match.route == nullptr) {
@@ -78,12 +112,9 @@ Response answer(Services &services, RequestContext &context, const Request &requ
             response.headers.add("Allow", match.allow);
         return response;
     }
-    if (!is_public(match.route->kind)) {
-        if (const auto refusal = extract_token(context, request))
+    if (!is_public(match.route->kind))
+        if (const auto refusal = read_identity(context, request))
             return refuse(context, *refusal);
-        if (const auto refusal = collect_claimed_identity(context, request))
-            return refuse(context, *refusal);
-    }
     return dispatch(services, context, match, request);
 }
 
@@ -129,23 +160,52 @@ void observe(Services &services, const RequestContext &context, int status, std:
 
 } // namespace
 
+namespace {
+
+// what() may quote input, so only the fact is logged.
+Response unexpected(RequestContext &context) {
+    log_event(
+        LogLevel::error, "unexpected_exception",
+        {log_text("request_id", context.request_id), log_text("route", context.route_pattern)});
+    return refuse(context, Code::internal);
+}
+
+} // namespace
+
 Response Pipeline::handle(const Request &request) {
     RequestContext context;
     context.settings = services_.settings.current();
     Response response;
     try {
         response = answer(services_, context, request);
-    } catch (const std::exception &) { // what() may quote input, so only the fact is logged
-        log_of(context, LogLevel::error, "unexpected_exception",
-               {log_text("route", context.route_pattern)});
-        response = refuse(context, Code::internal);
+    } catch (const std::exception &) {
+        response = unexpected(context);
     }
+    finish(context, response);
+    return response;
+}
+
+Admitted Pipeline::admit(const Request &request) {
+    RequestContext context;
+    context.settings = services_.settings.current();
+    Admitted admitted;
+    try {
+        describe(context, request, match_route(request.method, request.path));
+        admitted.refusal = judge_body(services_, context, request, admitted.place);
+    } catch (const std::exception &) {
+        admitted.refusal = unexpected(context);
+    }
+    if (admitted.refusal)
+        finish(context, *admitted.refusal);
+    return admitted;
+}
+
+void Pipeline::finish(RequestContext &context, Response &response) {
     add_common_headers(context, response);
     context.token = {}; // it points into the request, which ends before the response is sent
     response.on_sent = [this, context, status = response.status](std::size_t bytes) {
         observe(services_, context, status, bytes);
     };
-    return response;
 }
 
 } // namespace tenancy::server

@@ -46,6 +46,8 @@ constexpr std::array kTable = {
     Entry{Code::unavailable, 503, "unavailable", "server_error",
           "the service is not available just now; try again"},
     Entry{Code::overloaded, 503, "unavailable", "server_error", "the server is busy; try again"},
+    Entry{Code::over_share, 429, "concurrency_limit_exceeded", "requests",
+          "the tenant has its share of what this server does at once; try again"},
     Entry{Code::upstream_failed, 502, "upstream_failed", "server_error",
           "the model did not answer"},
     Entry{Code::upstream_timeout, 504, "upstream_timeout", "server_error",
@@ -142,7 +144,7 @@ Response problem(Code code, std::string_view message) {
     Response response = json_response(e.status, dump(body));
     if (e.status == 401)
         response.headers.add("WWW-Authenticate", R"(Bearer error="invalid_token")");
-    if (e.status == 503)
+    if (e.status == 429 || e.status == 503)
         response.headers.add("Retry-After", "1");
     return response;
 }

@@ -27,6 +27,7 @@ enum class Code {
     invalid_body,
     unavailable,
     overloaded,
+    over_share,
     upstream_failed,
     upstream_timeout,
     internal,

@@ -38,6 +38,8 @@ Config merged(const Config &running, const Config &fresh) {
     next.alerts = fresh.alerts;
     next.metrics.token = fresh.metrics.token;
     next.log_level = fresh.log_level;
+    if (running.tls.certificate_file.empty() == fresh.tls.certificate_file.empty())
+        next.tls = fresh.tls;
     if (!fits(next)) {
         next.limits.max_turns = running.limits.max_turns;
         next.shared_limit = running.shared_limit;
@@ -62,6 +64,7 @@ std::vector<std::string> restart_keys(const Config &running, const Config &fresh
         {"model.fallbacks", next.model.fallbacks == fresh.model.fallbacks},
         {"server.host", next.host == fresh.host},
         {"server.port", next.port == fresh.port},
+        {"server.tls", next.tls == fresh.tls},
         {"server.storage.database_url", storage.database_url == fresh.storage.database_url},
         {"server.storage.maintenance_url",
          storage.maintenance_url == fresh.storage.maintenance_url},
@@ -72,6 +75,9 @@ std::vector<std::string> restart_keys(const Config &running, const Config &fresh
          storage.statement_timeout == fresh.storage.statement_timeout},
         {"server.storage.prepare_statements",
          storage.prepare_statements == fresh.storage.prepare_statements},
+        {"server.limits.max_connections", limits.max_connections == fresh.limits.max_connections},
+        {"server.limits.connections_per_address",
+         limits.connections_per_address == fresh.limits.connections_per_address},
         {"server.limits.threads", limits.threads == fresh.limits.threads},
         {"server.limits.queue", limits.queue == fresh.limits.queue},
         {"server.limits.max_turns", limits.max_turns == fresh.limits.max_turns},

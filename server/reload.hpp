@@ -9,8 +9,8 @@
 namespace tenancy::server {
 
 /// The running configuration with all of the new one that needs no restart: agent, the model but
-/// for provider and name, limits.max_turns and shutdown_timeout, the shared rate limit, alerts, the
-/// token of the metrics, and the log level.
+/// for provider and name, limits.max_turns and shutdown_timeout, TLS (but on or off), the shared
+/// rate limit, alerts, the token of the metrics, and the log level.
 Config merged(const Config &running, const Config &fresh);
 
 /// The keys that differ and that merged() did not take over.

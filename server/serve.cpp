@@ -59,6 +59,7 @@ void add_hold_gauges(Metrics &metrics, const std::optional<Orphans> &orphans) {
 void log_listening(const Config &config, const std::string &instance_id) {
     log_event(LogLevel::info, "listening",
               {log_text("host", config.host),
+               log_text("tls", config.tls.certificate_file.empty() ? "off" : "on"),
                log_number("port", static_cast<long long>(config.port)),
                log_text("model", config.model.name), log_text("instance_id", instance_id)});
 }
@@ -87,9 +88,20 @@ void start_alerts(std::optional<Alerts> &alerts, const Config &config, Metrics &
                        config.alerts, metrics);
 }
 
+// Empty: new connections use these files; otherwise nothing has changed.
+std::string set_tls(HttpServer &server, const TlsConfig &tls) {
+    if (tls.certificate_file.empty())
+        return "";
+    auto made = make_tls_context(tls);
+    if (const auto *problem = std::get_if<std::string>(&made))
+        return *problem;
+    server.set_tls(std::move(std::get<TlsContext>(made)));
+    return "";
+}
+
 // Reads the file again. Requests that run go on with the settings they began with.
 void reload(const std::string &file, LiveSettings &live, Slots &turns,
-            std::optional<Alerts> &alerts, Metrics &metrics) {
+            std::optional<Alerts> &alerts, Metrics &metrics, HttpServer &server) {
     const LoadedConfig loaded = load_config_file(file);
     for (const std::string &warning : loaded.config.warnings)
         log_event(LogLevel::warn, "config_warning", {log_text("reason", warning)});
@@ -103,6 +115,10 @@ void reload(const std::string &file, LiveSettings &live, Slots &turns,
     const SettingsPointer running = live.current();
     const SettingsPointer next =
         make_settings(merged(running->config, loaded.config), running.get());
+    if (const auto problem = set_tls(server, next->config.tls); !problem.empty()) {
+        log_event(LogLevel::error, "reload_refused", {log_text("reason", problem)});
+        return;
+    }
     for (const std::string &key : restart_keys(running->config, loaded.config))
         log_event(LogLevel::warn, "needs_restart", {log_text("key", key)});
     live.replace(next);
@@ -138,8 +154,13 @@ int serve(const Config &config, const std::string &file) {
     db::Database database(config.storage);
     Metrics metrics(config.model.name);
     Slots turns(config.limits.max_turns);
+    Shares turn_shares(turns);
+    Slots bodies(config.limits.threads / 4 + 1);
+    Shares body_shares(bodies);
     std::atomic<bool> is_stopping{false};
-    Services services{live, database, metrics, turns, instance_id(config.storage), is_stopping};
+    Services services{live,        database, metrics,     turns,
+                      turn_shares, bodies,   body_shares, instance_id(config.storage),
+                      is_stopping};
     std::optional<SpanExporter> spans;
     if (!config.traces.otel_endpoint.empty())
         services.spans = &spans.emplace(config.traces, services.instance_id, metrics);
@@ -153,6 +174,9 @@ int serve(const Config &config, const std::string &file) {
     HttpServer server(
         config.limits, [&](const Request &request) { return pipeline.handle(request); },
         [&] { metrics.count_shed_connection(); });
+    server.set_admission([&](const Request &request) { return pipeline.admit(request); });
+    if (const auto problem = set_tls(server, config.tls); !problem.empty())
+        return cannot_listen(problem);
     add_gauges(metrics, server, database, turns);
     add_hold_gauges(metrics, orphans);
     const auto metrics_listener = make_metrics_listener(
@@ -167,7 +191,7 @@ int serve(const Config &config, const std::string &file) {
     log_listening(config, services.instance_id);
 
     const int signal =
-        reload_until_end(signals, [&] { reload(file, live, turns, alerts, metrics); });
+        reload_until_end(signals, [&] { reload(file, live, turns, alerts, metrics, server); });
     log_event(LogLevel::info, "stopping", {log_number("signal", static_cast<long long>(signal))});
     is_stopping = true;
     server.stop(std::chrono::steady_clock::now() + live.current()->config.limits.shutdown_timeout);

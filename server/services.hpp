@@ -8,6 +8,7 @@
 #include "db/database.hpp"
 #include "metrics.hpp"
 #include "settings.hpp"
+#include "shares.hpp"
 #include "slots.hpp"
 #include "span_exporter.hpp"
 
@@ -18,6 +19,9 @@ struct Services {
     db::Database &database;
     Metrics &metrics;
     Slots &turns;
+    Shares &turn_shares;
+    Slots &bodies; // large ones on their way in
+    Shares &body_shares;
     std::string instance_id; // random, one per process; empty: nothing shows that it is alive
     std::atomic<bool> &is_stopping;
     SpanExporter *spans = nullptr; // null: nothing is sent on

@@ -18,6 +18,7 @@ public:
     }
     void give_back() { taken_.fetch_sub(1); }
     std::size_t taken() const { return taken_.load(); }
+    std::size_t most() const { return most_.load(); }
     /// Those above a lower bound end in their own time.
     void set_most(std::size_t most) { most_ = most; }
 

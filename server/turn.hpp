@@ -29,6 +29,7 @@ struct TurnStart {
     std::size_t prompt_bytes = 0;
     bool stream = false;
     rate::Taken taken; // from the shared limit
+    Share share;       // of services.turns
 };
 
 enum class TurnStatus { ok, error, aborted };

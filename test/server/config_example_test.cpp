@@ -73,6 +73,7 @@ TEST(ConfigExample, shows_the_defaults) {
     EXPECT_TRUE(shown.agent == real.agent);
     EXPECT_EQ(shown.host, real.host);
     EXPECT_EQ(shown.port, real.port);
+    EXPECT_TRUE(shown.tls == real.tls);
     EXPECT_TRUE(shown.limits == real.limits);
     EXPECT_TRUE(shown.shared_limit == real.shared_limit);
     EXPECT_TRUE(shown.metrics == real.metrics);

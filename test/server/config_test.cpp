@@ -195,10 +195,16 @@ TEST(Config, turns_must_leave_threads_free) {
                     "server.limits.max_turns: must be less than threads"));
 }
 
-TEST(Config, limits_must_fit_the_descriptors) {
+TEST(Config, tls_needs_both_files) {
+    EXPECT_TRUE(has(all_errors(with_server("  tls: {certificate_file: a.crt}\n")),
+                    "server.tls.key_file: is missing"));
     EXPECT_TRUE(
-        has(all_errors(with_server("  limits: {threads: 500, queue: 400, max_turns: 100}\n")),
-            "Keep the sum at 900 or less"));
+        has(all_errors(with_server("  tls: {min_version: 1.1}\n")), "server.tls.min_version"));
+}
+
+TEST(Config, limits_must_fit_the_descriptors) {
+    EXPECT_TRUE(has(all_errors(with_server("  limits: {max_connections: 800, max_turns: 90}\n")),
+                    "Keep the sum at 900 or less"));
 }
 
 TEST(Config, a_secret_never_appears_in_a_message) {

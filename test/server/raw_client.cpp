@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <stdexcept>
+#include <thread>
 
 namespace tenancy::server {
 
@@ -55,6 +57,12 @@ std::string RawClient::receive(const std::string &wanted) const {
         all.append(piece.data(), static_cast<std::size_t>(got));
     }
     return all;
+}
+
+void RawClient::receive_some() const {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    std::array<char, 1024> piece{};
+    static_cast<void>(recv(descriptor_, piece.data(), piece.size(), MSG_DONTWAIT));
 }
 
 int free_port() {

@@ -18,6 +18,8 @@ public:
     void send(const std::string &bytes) const;
     /// Everything until the server closes, or until `wanted` has come, at most three seconds.
     std::string receive(const std::string &wanted = "") const;
+    /// What is there, a little of it, after a pause.
+    void receive_some() const;
 
 private:
     int descriptor_;

@@ -1,6 +1,8 @@
 // HTTP as bytes: requests with exactly the headers a test names, answers with exactly the headers that
 // came, streams with the time at which each frame arrived. Knows nothing of tokens or databases.
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -46,7 +48,9 @@ function open(url, method, options) {
   const body = typeof options.body === 'object' ? JSON.stringify(options.body) : options.body;
   const headers = headersOf({ ...options, body });
   return new Promise((resolve, reject) => {
-    const request = http.request(url, { method, headers, agent: false, timeout: REQUEST_TIMEOUT_MS });
+    const tls = options.ca ? { ca: readFileSync(options.ca) } : {};
+    const { request: start } = options.ca ? https : http;
+    const request = start(url, { method, headers, agent: false, timeout: REQUEST_TIMEOUT_MS, ...tls });
     request.on('timeout', () => request.destroy(new Error(`no answer from ${method} ${url.pathname}`)));
     request.on('error', reject);
     request.on('response', (response) => resolve({ request, response }));
@@ -56,7 +60,7 @@ function open(url, method, options) {
 
 /**
  * One request and its whole answer. `options`: token, headers (a value that is an array is sent as so
- * many header lines), body (an object is sent as JSON, a string as it is).
+ * many header lines), body (an object is sent as JSON, a string as it is), ca (of a https server, a file).
  */
 export async function send(base, method, path, options = {}) {
   const { response } = await open(new URL(base + path), method, options);

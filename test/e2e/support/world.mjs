@@ -86,9 +86,10 @@ export class World {
 
   /**
    * Starts a tenancyd; `model` and `server` are the blocks of its configuration, and `databaseUrl`
-   * another way to the database. Returns the Program with `url`.
+   * another way to the database. Returns the Program with `url`. `ca`: the file of the certificate to
+   * trust when it speaks TLS.
    */
-  async tenancyd({ model = { provider: 'echo' }, server = {}, storage = {}, logging = {} } = {}) {
+  async tenancyd({ model = { provider: 'echo' }, server = {}, storage = {}, logging = {}, ca } = {}) {
     const port = await freePort();
     const binary = this.binary();
     const file = path.join(this.directory, `tenancyd-${port}.yaml`);
@@ -107,10 +108,10 @@ export class World {
     giveToServer(this.directory, file, binary);
     const program = new Program([binary, 'serve', '--config', file], `${file}.log`);
     this.stoppers.push(() => program.stop());
-    program.url = `http://127.0.0.1:${port}`;
+    program.url = `${ca ? 'https' : 'http'}://127.0.0.1:${port}`;
     Object.assign(program, { file, config });
     const isReady = () =>
-      send(program.url, 'GET', '/readyz').then(
+      send(program.url, 'GET', '/readyz', { ca }).then(
         (answer) => answer.status === 200,
         () => false,
       );
