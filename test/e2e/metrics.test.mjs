@@ -61,8 +61,8 @@ claim('the access log has one line for each request, with the same fields and no
   const lines = mine().sort((a, b) => (a.request_id < b.request_id ? -1 : 1));
   assert.equal(lines.length, 3);
   for (const line of lines)
-    assert.deepEqual(Object.keys(line), ['time', 'level', 'event', 'request_id', 'method', 'route', 'status', 'duration_ms', 'tenant',
-      'subject', 'trace_id', 'refusal', 'sqlstate', 'bytes']);
+    assert.deepEqual(Object.keys(line), ['time', 'level', 'event', 'request_id', 'tenant', 'subject', 'trace_id', 'otel_trace_id', 'span_id',
+      'deadline_in_ms', 'method', 'route', 'status', 'duration_ms', 'refusal', 'sqlstate', 'bytes']);
   const [turn, unknown, refused] = lines;
   assert.deepEqual([turn.method, turn.route, turn.status, turn.tenant, turn.subject],
     ['POST', '/v1/chat/completions', 200, 'acme', 'alice']);
