@@ -3,7 +3,7 @@
 \set setup :test_dir '/sql/include/setup.psql'
 \i :setup
 SET client_min_messages = warning;
-TRUNCATE agent.sessions, agent.turns, agent.usage, agent.audit_log, agent.traces CASCADE;
+TRUNCATE agent.sessions, agent.turns, agent.usage, agent.traces CASCADE;
 DELETE FROM tenancy.budgets;
 DELETE FROM tenancy.prices;
 SELECT tenancy.set_price('first', 1, 10, valid_from => '2020-01-01');
@@ -69,6 +69,6 @@ END
 $$;
 SET client_min_messages = warning;
 DROP FUNCTION public.begin_with, public.end_as;
-TRUNCATE agent.sessions, agent.turns, agent.usage, agent.audit_log, agent.traces CASCADE;
+TRUNCATE agent.sessions, agent.turns, agent.usage, agent.traces CASCADE;
 DELETE FROM tenancy.budgets;
 DELETE FROM tenancy.prices;
