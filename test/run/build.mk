@@ -8,7 +8,7 @@ CXX := clang++-14
 EXTENSION_WARNINGS = -Wglobal-constructors -Wexit-time-destructors
 COMMON = -std=c++20 -O2 -g -fPIC -MMD -MP -Iextension -Wall -Wextra -Wshadow -Wconversion -Wno-register -Werror
 
-SERVER_PACKAGES := libpq cpp-httplib yaml-cpp spdlog hiredis libcrypto
+SERVER_PACKAGES := libpq cpp-httplib yaml-cpp spdlog hiredis openssl
 FLAGS_core   := $(EXTENSION_WARNINGS)
 FLAGS_pg     := $(EXTENSION_WARNINGS) -isystem $(shell $(PG_CONFIG) --includedir-server)
 FLAGS_server := -Iserver $(patsubst -I%,-isystem%,$(shell pkg-config --cflags $(SERVER_PACKAGES)))
