@@ -12,8 +12,8 @@ namespace tenancy::server {
 
 using Refusal = std::optional<Code>;
 
-/// Takes a well-formed inbound X-Request-ID or makes one; joins the trace of a valid traceparent (W3C),
-/// or begins one.
+/// Takes a well-formed inbound X-Request-ID or makes one; joins the trace of a valid traceparent
+/// (W3C), or begins one.
 void assign_request_id(RequestContext &context, const Request &request);
 
 /// Turns what the HTTP layer found wrong with size, time, framing and media type into a refusal.
