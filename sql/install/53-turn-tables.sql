@@ -33,14 +33,21 @@ CREATE TABLE agent.turns (
     CONSTRAINT turns_input_is_messages CHECK (ended_at IS NOT NULL OR (
         input IS NOT NULL AND pg_catalog.jsonb_typeof(input) = 'array'
         AND NOT pg_catalog.jsonb_path_exists(input, '$[*] ? (@.type() != "object")'))),
-    PRIMARY KEY (tenant_id, turn_id),
-    UNIQUE (tenant_id, ticket_hash)
+    PRIMARY KEY (tenant_id, turn_id)
 ) WITH (fillfactor = 85);
 REVOKE ALL ON TABLE agent.turns FROM PUBLIC;
 CREATE INDEX turns_open ON agent.turns (tenant_id, started_at) WHERE status = 'open';
 COMMENT ON TABLE agent.turns IS
     'One model call of a tenant, from begin_turn to end_turn. '
     'An ended turn stays, so that a retry of end_turn is recognised';
+-- The id follows from the ticket, so that one index finds a turn by either: with two of the same first column, a
+-- plan that was made before the table had statistics walks all turns of the tenant.
+CREATE FUNCTION agent.turn_of_ticket(ticket text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN 'turn_' || pg_catalog.substr(pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(ticket, 'UTF8')), 'hex'), 1, 16);
+COMMENT ON FUNCTION agent.turn_of_ticket(text) IS
+    'Id of the turn that a ticket ends: 64 bits of its SHA-256, which tell nothing about its 256 random bits';
+REVOKE ALL ON FUNCTION agent.turn_of_ticket(text) FROM PUBLIC;
 COMMENT ON COLUMN agent.turns.ticket_hash IS
     'SHA-256 of the ticket; the ticket itself is nowhere in the database. Not readable by the application role';
 COMMENT ON COLUMN agent.turns.session_created_at IS

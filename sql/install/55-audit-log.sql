@@ -43,10 +43,11 @@ BEGIN
     PERFORM pg_current_xact_id();
     LOOP
         entry.occurred_at := clock_timestamp();
-        SELECT greatest((extract(epoch FROM entry.occurred_at) * 1000000)::bigint, max(a.audit_id) + 1)
-        INTO entry.audit_id
-        FROM agent.audit_log AS a
-        WHERE a.tenant_id = entry.tenant_id;
+        entry.audit_id := extract(epoch FROM entry.occurred_at) * 1000000;
+        -- From this id on, where there is nothing but after a step of the clock: without statistics the planner
+        -- may take the last id of the tenant from any index that begins with the tenant, and read all of it.
+        entry.audit_id := coalesce((SELECT max(a.audit_id) + 1 FROM agent.audit_log AS a
+            WHERE a.tenant_id = entry.tenant_id AND a.audit_id >= entry.audit_id), entry.audit_id);
         INSERT INTO agent.audit_log SELECT entry.* ON CONFLICT (tenant_id, audit_id) DO NOTHING;
         EXIT WHEN FOUND;
     END LOOP;

@@ -17,55 +17,13 @@ COMMENT ON FUNCTION agent.parse_time(text) IS
     'ISO 8601 date or time as an instant, UTC where no offset is given; NULL when it is none';
 REVOKE ALL ON FUNCTION agent.parse_time(text) FROM PUBLIC;
 
--- The kinds are those of the usual validation library of Python servers, so clients know them.
-CREATE FUNCTION agent.field_verdict(value jsonb, rule jsonb) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    shape text := jsonb_typeof(value);
-    scalar text := value #>> '{}';
-BEGIN
-    IF value IS NULL OR shape = 'null' THEN
-        RETURN CASE WHEN rule ? 'required' THEN 'missing' END;
-    END IF;
-    CASE rule ->> 'type'
-        WHEN 'string' THEN
-            RETURN CASE WHEN shape <> 'string' THEN 'string_type'
-                WHEN scalar !~ (rule ->> 'pattern') THEN 'string_pattern_mismatch'
-                WHEN char_length(scalar) > (rule ->> 'max')::int THEN 'string_too_long' END;
-        WHEN 'time' THEN
-            RETURN CASE WHEN shape <> 'string' OR agent.parse_time(scalar) IS NULL
-                THEN 'datetime_parsing' END;
-        WHEN 'boolean' THEN
-            RETURN CASE WHEN shape <> 'boolean' THEN 'bool_type' END;
-        WHEN 'object' THEN
-            RETURN CASE WHEN shape <> 'object' THEN 'dict_type' END;
-        WHEN 'list' THEN
-            RETURN CASE WHEN shape <> 'array' THEN 'list_type'
-                WHEN jsonb_array_length(value) < (rule ->> 'min')::int THEN 'too_short'
-                WHEN jsonb_path_exists(value, 'strict $[*] ? (@.type() != $items)', jsonb_build_object('items', rule -> 'items'))
-                    AND rule ? 'items' THEN 'value_error' END;
-        WHEN 'any' THEN
-            RETURN CASE WHEN NOT rule -> 'types' ? shape THEN 'value_error' END;
-        WHEN 'integer' THEN
-            IF shape NOT IN ('number', 'string') OR scalar !~ '^-?[0-9]{1,15}$' THEN
-                RETURN CASE shape WHEN 'string' THEN 'int_parsing' ELSE 'int_type' END;
-            END IF;
-        ELSE
-            IF shape <> 'number' THEN
-                RETURN 'float_type';
-            END IF;
-    END CASE;
-    RETURN CASE WHEN NOT rule -> 'one_of' @> to_jsonb(scalar::numeric) THEN 'literal_error'
-        WHEN scalar::numeric < (rule ->> 'min')::numeric THEN 'greater_than_equal'
-        WHEN scalar::numeric > (rule ->> 'max')::numeric THEN 'less_than_equal' END;
-END
-$$;
-COMMENT ON FUNCTION agent.field_verdict(jsonb, jsonb) IS
-    'What is wrong with a value: NULL or the kind of error. '
+CREATE FUNCTION agent.field_verdicts(body jsonb, rules jsonb) RETURNS jsonb
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'pgt_field_verdicts';
+COMMENT ON FUNCTION agent.field_verdicts(jsonb, jsonb) IS
+    'What is wrong with the members of a body by {field: rule}: {field: kind of error}; NULL when nothing is. '
     'A rule has type (string, integer, number, boolean, object, list, time, any of types) '
     'and may have required, min, max, pattern, one_of, items (the type of a list''s), expected (for the message)';
-REVOKE ALL ON FUNCTION agent.field_verdict(jsonb, jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agent.field_verdicts(jsonb, jsonb) FROM PUBLIC;
 
 CREATE FUNCTION agent.field_error(kind text, loc jsonb, input jsonb, rule jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE
@@ -98,24 +56,19 @@ CREATE FUNCTION agent.invalid_fields(body jsonb, place text, rules jsonb) RETURN
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    name text;
-    rule jsonb;
-    kind text;
-    errors jsonb;
+    kinds jsonb;
 BEGIN
     IF jsonb_typeof(body) NOT IN ('object', 'null') THEN
         RETURN jsonb_build_array(agent.field_error('dict_type', '["body"]', body, NULL));
     END IF;
-    FOR name, rule IN
-        SELECT r.key, r.value FROM jsonb_each(rules) AS r
-        WHERE body ? r.key OR r.value ? 'required' ORDER BY r.key COLLATE "C"
-    LOOP
-        kind := agent.field_verdict(body -> name, rule);
-        IF kind IS NOT NULL THEN
-            errors := coalesce(errors, '[]') || agent.field_error(kind, jsonb_build_array(place, name), body -> name, rule);
-        END IF;
-    END LOOP;
-    RETURN errors;
+    kinds := agent.field_verdicts(body, rules);
+    IF kinds IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN (
+        SELECT jsonb_agg(agent.field_error(k.value, jsonb_build_array(place, k.key), body -> k.key, rules -> k.key)
+            ORDER BY k.key COLLATE "C")
+        FROM jsonb_each_text(kinds) AS k);
 END
 $$;
 COMMENT ON FUNCTION agent.invalid_fields(jsonb, text, jsonb) IS

@@ -4,6 +4,12 @@ CREATE FUNCTION agent.invalid_messages(messages jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    -- Most have a role and a text, and nothing else.
+    IF jsonb_array_length(jsonb_path_query_array(messages, 'strict $[*] ? (@.content.type() == "string"
+            && @.role.type() == "string" && (@.role == "user" || @.role == "assistant" || @.role == "system")
+            && !exists(@.keyvalue() ? (@.key != "role" && @.key != "content")))')) = jsonb_array_length(messages) THEN
+        RETURN NULL;
+    END IF;
     RETURN (
         SELECT jsonb_agg(agent.field_error(e.kind,
             '["body", "messages"]'::jsonb || to_jsonb(e.n - 1) || e.loc,
@@ -124,8 +130,7 @@ COMMENT ON FUNCTION agent.open_trace(tenancy.turn_scope) IS 'Internal: claims a 
 REVOKE ALL ON FUNCTION agent.open_trace(tenancy.turn_scope) FROM PUBLIC;
 
 -- Definer: the application role can write neither turns nor traces. Everything is filed under the
--- verified tenant and subject; the ticket ends with the tenant so that end_turn finds the turn by
--- an index that starts with it.
+-- verified tenant and subject; the ticket ends with the tenant so that end_turn finds the turn by its key.
 CREATE FUNCTION agent.open_turn(
     session_id text, model_label text, stream boolean, input jsonb, body jsonb DEFAULT '{}', history jsonb DEFAULT '[]',
     OUT turn_id text, OUT trace_id text, OUT ticket text, OUT model text, OUT max_tokens bigint,
@@ -137,8 +142,7 @@ DECLARE
     tenant text := tenancy.current_tenant();
     turn tenancy.turn_scope;
     asked agent.turn_bounds;
-    fallbacks CONSTANT text[] := ARRAY(SELECT jsonb_array_elements_text(
-        nullif(current_setting('tenancy.fallback_models', true), '')::jsonb));
+    fallbacks text[] := '{}';
     admitted record;
     is_bounded boolean;
     session_born timestamptz;
@@ -146,6 +150,9 @@ BEGIN
     model := left(coalesce(nullif(current_setting('tenancy.model', true), ''), model_label), 256);
     IF octet_length(model) > 256 THEN
         model := left(model, 64); -- in bytes, what a budget of that model can be counted under
+    END IF;
+    IF current_setting('tenancy.fallback_models', true) <> '' THEN
+        fallbacks := ARRAY(SELECT jsonb_array_elements_text(current_setting('tenancy.fallback_models')::jsonb));
     END IF;
     turn := ROW(tenant, session_id, tenancy.current_subject(), model, clock_timestamp());
     asked := agent.bounds_of(body || jsonb_build_object('messages', input), history);
@@ -161,8 +168,8 @@ BEGIN
         headers := headers || jsonb_build_object('X-Max-Tokens-Clamped', max_tokens::text);
     END IF;
     is_bounded := EXISTS (SELECT FROM tenancy.budgets AS b WHERE b.tenant_id IN (tenant, '*'));
-    turn_id := agent.new_id('turn_');
     ticket := tenancy.random_ticket() || '.' || tenant;
+    turn_id := agent.turn_of_ticket(ticket);
     trace_id := agent.open_trace(turn);
     -- Only now: a refused request leaves no session behind.
     IF session_id IS NOT NULL THEN

@@ -92,7 +92,8 @@ DECLARE
     is_repeated boolean;
 BEGIN
     SELECT * INTO turn FROM agent.turns AS t
-    WHERE t.tenant_id = substr(ticket, 66) AND t.ticket_hash = sha256(convert_to(ticket, 'UTF8'))
+    WHERE t.tenant_id = substr(ticket, 66) AND t.turn_id = agent.turn_of_ticket(ticket)
+        AND t.ticket_hash = sha256(convert_to(ticket, 'UTF8'))
     FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RETURN agent.answer(404, '{"detail": "Unknown ticket"}');

@@ -79,7 +79,8 @@ BEGIN
     PERFORM set_config('synchronous_commit', 'off', true);
     UPDATE agent.turns AS t
     SET metered_output_tokens = greatest(t.metered_output_tokens, least(greatest(output_tokens, 0), 10000000000))
-    WHERE t.tenant_id = substr(ticket, 66) AND t.ticket_hash = sha256(convert_to(ticket, 'UTF8')) AND t.status = 'open'
+    WHERE t.tenant_id = substr(ticket, 66) AND t.turn_id = agent.turn_of_ticket(ticket)
+        AND t.ticket_hash = sha256(convert_to(ticket, 'UTF8')) AND t.ended_at IS NULL -- not by the index of open ones
     RETURNING t.* INTO turn;
     RETURN turn.turn_id IS NOT NULL
         AND turn.metered_output_tokens < turn.hold_tokens - turn.input_token_bound

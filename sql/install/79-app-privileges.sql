@@ -90,7 +90,7 @@ BEGIN ATOMIC
         ('function', 'agent.usd(bigint)', 'EXECUTE'),
         ('function', 'agent.new_id(text)', 'EXECUTE'),
         ('function', 'agent.parse_time(text)', 'EXECUTE'),
-        ('function', 'agent.field_verdict(jsonb, jsonb)', 'EXECUTE'),
+        ('function', 'agent.field_verdicts(jsonb, jsonb)', 'EXECUTE'),
         ('function', 'agent.field_error(text, jsonb, jsonb, jsonb)', 'EXECUTE'),
         ('function', 'agent.invalid_fields(jsonb, text, jsonb)', 'EXECUTE'),
         ('function', 'agent.invalid_messages(jsonb)', 'EXECUTE'),

@@ -35,7 +35,7 @@ WHERE p.pronamespace = 'agent'::regnamespace AND p.prosecdef ORDER BY p.oid::reg
 
 -- no body is resolved by the caller's search_path: parsed at creation, or pg_catalog first and pg_temp last
 SELECT p.oid::regprocedure AS resolved_by_the_caller FROM pg_proc AS p
-WHERE p.pronamespace = 'agent'::regnamespace AND p.prosqlbody IS NULL
+WHERE p.pronamespace = 'agent'::regnamespace AND p.prosqlbody IS NULL AND p.probin IS NULL
     AND NOT coalesce(p.proconfig, '{}') @> '{"search_path=pg_catalog, pg_temp"}';
 
 -- every object is explained

@@ -64,7 +64,10 @@ FROM (VALUES (1, NULL), (2, '[]'), (3, '{}'), (4, '{"messages": []}'), (5, '{"me
     (12, '{"messages": [{"role": "assistant", "tool_calls": {}}]}'), (13, '{"messages": [{"role": "tool", "tool_call_id": 1}]}'),
     (14, '{"messages": [{"role": "user"}], "session_id": "no/slash"}'), (15, '{"messages": [{"role": "user"}], "stream": "yes"}'),
     (16, '{"messages": [{"role": "user"}], "max_tokens": 0}'), (17, '{"messages": [{"role": "user"}], "temperature": "hot"}'),
-    (18, '{"messages": [{"role": "user"}], "model": {}}')) AS r(n, request)
+    (18, '{"messages": [{"role": "user"}], "model": {}}'), (19, '{"messages": [{"role": ["user"], "content": "x"}]}'),
+    (20, '{"messages": [[{"role": "user", "content": "x"}]]}'), (21, '{"messages": [{"role": "user", "content": "x", "name": 7}]}'),
+    (22, '{"messages": [{"role": "user", "content": "x", "tool_calls": {}}]}'),
+    (23, '{"messages": [{"role": "user", "content": "x", "tool_call_id": 7}]}')) AS r(n, request)
 CROSS JOIN LATERAL agent.begin_turn(:'token_acme_alice', r.request::jsonb) AS e ORDER BY r.n;
 SELECT status FROM agent.begin_turn(:'token_acme_alice', '{"messages": [{"role": "user", "content": [{"type": "text", "text": "what is it?"},
     {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}, {"type": "input_audio"}]},
@@ -163,3 +166,23 @@ SELECT pg_current_wal_insert_lsn() AS before_commit \gset
 COMMIT;
 SELECT pg_current_wal_flush_lsn() > :'before_commit' AS ended_on_disk;
 RESET synchronous_commit;
+
+-- a turn reads as many rows however many there are, also while the tables have no statistics
+\set QUIET on
+\c - :admin
+\set QUIET off
+BEGIN;
+TRUNCATE agent.turns, agent.usage, agent.traces CASCADE;
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_alice');
+CREATE FUNCTION pg_temp.turns(token text) RETURNS bigint LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1..200 LOOP
+        PERFORM agent.end_turn((agent.begin_turn(token, '{"messages": [{"role": "user", "content": "hi"}]}')).body ->> 'ticket',
+            '{"status": "ok", "message": {"role": "assistant", "content": "ho"}}');
+    END LOOP;
+    RETURN (SELECT max(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables
+        WHERE schemaname = 'agent' AND relname IN ('turns', 'usage', 'traces', 'spans', 'audit_log'));
+END
+$$;
+SELECT pg_temp.turns(:'token_acme_alice') < 2000 AS few_rows_read;
+ROLLBACK;
