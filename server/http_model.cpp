@@ -3,7 +3,6 @@
 #include <atomic>
 #include <charconv>
 #include <condition_variable>
-#include <thread>
 
 #include <httplib.h>
 
@@ -11,6 +10,7 @@
 #include "llm/sse_reader.hpp"
 #include "llm/wire.hpp"
 #include "tcp_received.hpp"
+#include "thread_cache.hpp"
 
 namespace tenancy::server::llm {
 
@@ -29,6 +29,8 @@ public:
         return nullptr;
     }
 
+    ThreadCache &threads() { return threads_; }
+
     void give_back(std::unique_ptr<httplib::Client> client) {
         const std::lock_guard lock(mutex_);
         if (idle_.size() == kIdleConnections)
@@ -45,6 +47,7 @@ private:
     };
     std::mutex mutex_;
     std::vector<Idle> idle_; // used last at the end
+    ThreadCache threads_;
 };
 
 namespace {
@@ -103,7 +106,7 @@ public:
             connect_to(origin);
         received_before_ = is_reused_ ? tcp_received(client_->socket()) : 0;
         fill_request(request);
-        worker_ = std::thread([this] { work(); });
+        pool_.threads().run([this] { work(); });
     }
 
     ~HttpCall() override {
@@ -116,8 +119,6 @@ public:
             client_->stop();
             lock.lock();
         }
-        lock.unlock();
-        worker_.join();
         if (is_reusable_)
             pool_.give_back(std::move(client_));
     }
@@ -177,7 +178,7 @@ private:
         };
     }
 
-    // The thread's whole life: nothing may escape from it.
+    // On a thread of its own: nothing may escape from it.
     void work() noexcept {
         try {
             httplib::Response response;
@@ -195,11 +196,9 @@ private:
         } catch (...) {
             try_push_failure();
         }
-        {
-            const std::lock_guard lock(mutex_);
-            finished_ = true;
-        }
-        finished_changed_.notify_all();
+        const std::lock_guard lock(mutex_);
+        finished_ = true;
+        finished_changed_.notify_all(); // with the lock: once it is free, this object may be gone
     }
 
     void try_push_failure() noexcept {
@@ -285,7 +284,6 @@ private:
     std::mutex mutex_;
     std::condition_variable finished_changed_;
     bool finished_ = false;
-    std::thread worker_;
 };
 
 } // namespace

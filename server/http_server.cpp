@@ -10,6 +10,7 @@
 #include "routes.hpp"
 #include "slots.hpp"
 #include "socket.hpp"
+#include "socket_stream.hpp"
 
 namespace tenancy::server {
 
@@ -17,49 +18,6 @@ namespace {
 
 constexpr std::size_t kMaxRequestsPerConnection = 10000;
 constexpr std::chrono::milliseconds kIdleSlice{100};
-
-// The library reads and writes through this. It skips header lines that end in a bare LF, too:
-// while the head is read, such a line, or one that is not clear, ends the connection.
-class SocketStream : public httplib::Stream {
-public:
-    explicit SocketStream(Socket &socket) : socket_(socket) {}
-    void end_of_head() { is_in_head_ = false; }
-    bool is_readable() const override { return true; }
-    bool is_writable() const override { return socket_.is_peer_there(); }
-    ssize_t read(char *to, std::size_t size) override {
-        const ssize_t got = socket_.read(to, size);
-        for (ssize_t i = 0; is_in_head_ && i < got; ++i)
-            if (!take(to[i]))
-                return -1;
-        return got;
-    }
-    ssize_t write(const char *from, std::size_t size) override {
-        return socket_.write(from, size) ? static_cast<ssize_t>(size) : -1;
-    }
-    void get_remote_ip_and_port(std::string &, int &) const override {}
-    void get_local_ip_and_port(std::string &, int &) const override {}
-    socket_t socket() const override { return socket_.descriptor(); }
-
-private:
-    bool take(char c) {
-        if (c != '\n') {
-            line_.push_back(c);
-            return true;
-        }
-        if (line_.empty() || line_.back() != '\r')
-            return false;
-        line_.pop_back();
-        const bool is_clear = is_clear_line(line_, is_request_line_);
-        is_request_line_ = false;
-        line_.clear();
-        return is_clear;
-    }
-
-    Socket &socket_;
-    bool is_in_head_ = true;
-    bool is_request_line_ = true;
-    std::string line_; // bounded by what the socket allows for a head
-};
 
 // One request and its answer, while the library works on it.
 struct Exchange {
@@ -73,6 +31,7 @@ struct Exchange {
     std::shared_ptr<const void> place; // of who sends a large body, until it is here
     std::function<void(std::size_t)> on_sent;
     Socket *socket = nullptr;
+    SocketStream *stream = nullptr;
 };
 
 bool has_body_by_method(const std::string &method) {
@@ -196,12 +155,14 @@ private:
         const std::size_t sent_before = socket.bytes_sent();
         socket.allow(limits_.max_header_bytes, now); // the head is here, or will be refused
         SocketStream stream(socket);
+        exchange.stream = &stream;
         bool was_closed = false;
-        const bool ok = process(stream, was_closed, [this, &stream](httplib::Request &request) {
+        bool ok = process(stream, was_closed, [this, &stream](httplib::Request &request) {
             stream.end_of_head();
             accept_head(request);
         });
         current() = nullptr;
+        ok = stream.flush() && ok;
         if (exchange.on_sent)
             exchange.on_sent(socket.bytes_sent() - sent_before);
         return ok && !was_closed && !exchange.must_close;
@@ -311,10 +272,12 @@ private:
         for (const Header &header : response.headers.all())
             if (!breaks_header_block(header))
                 to.headers.emplace(header.name, header.value);
-        if (response.stream)
+        if (response.stream) {
             set_stream(exchange, std::move(response.stream), to);
-        else
+        } else {
+            exchange.stream->hold();
             to.body = std::move(response.body);
+        }
     }
 
     // A header from the database must not be able to end the header block.
