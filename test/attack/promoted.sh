@@ -98,7 +98,7 @@ promoted_claims() {
     try "promoted under load: nobody without a token read anything" nobody_reads
     try "promoted under load: $WRITTEN_BEFORE writes before, as many after" written $((WRITTEN_BEFORE + WRITES))
     try "promoted under load: $(count_of 'acme standby') reads of each tenant on the standby, and on the same connections after its promotion" read_on_both
-    token_claims
-    audit_claims
+    prepared_claims
+    STAGE="promoted: " carried_claims
 }
 read_on_both() { read_on standby && read_on primary; }

@@ -7,6 +7,7 @@ WORLDS=(protected textbook)
 # attack_restored [whole]: in the first cluster. The new one is the child's.
 attack_restored() {
     make_worlds
+    make_history
     dump_worlds
     DUMPS=$WORK CLUSTER_CONF='autovacuum = off' "$ROOT/scripts/with-cluster.sh" "$HERE/run.sh" inside-copy "${1:-}"
 }
@@ -42,6 +43,7 @@ attack_copy() {
         gives "$(left_to_harden)" "REVOKE USAGE ON LANGUAGE sql FROM PUBLIC"
     try "harden() makes up for it" harden
     try "the application's role is still fit to be one" no_objection
+    carried_claims
     attack_world "${1:-}"
     summary restored
 }

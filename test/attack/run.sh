@@ -29,6 +29,8 @@ source "$HERE/two_worlds.sh"
 source "$HERE/layers.sh"
 # shellcheck source=test/attack/sqlsmith.sh
 source "$HERE/sqlsmith.sh"
+# shellcheck source=test/attack/carried.sh
+source "$HERE/carried.sh"
 # shellcheck source=test/attack/restored.sh
 source "$HERE/restored.sh"
 # shellcheck source=test/attack/promoted.sh

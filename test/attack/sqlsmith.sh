@@ -50,7 +50,7 @@ make_telling_queries() {
     done
     return 1
 }
-rows_came() { (($(grep -acvE 'ERROR|LINE|\^|HINT|DETAIL|CONTEXT|QUERY|^$' "$WORK/smith.out") > 200)); }
+rows_came() { (($(grep -acvE 'ERROR|LINE|\^|HINT|DETAIL|CONTEXT|QUERY|^$' "$WORK/smith.out") > 50)); }
 
 attack_sqlsmith() {
     local before
