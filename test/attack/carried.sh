@@ -35,10 +35,10 @@ answer_to() { as_app -d attack_protected -v VERBOSITY=sqlstate -v token="$1" <<<
 set_token() { answer_to "$1" "SELECT tenancy.set_tenant_from_jwt(:'token');"; }
 
 carried_claims() {
-    try "${STAGE}a used token stays used" gives "$(set_token "$TOKEN_USED")" PT401
+    try "${STAGE}B9 a used token stays used" gives "$(set_token "$TOKEN_USED")" PT401
     try "${STAGE}a fresh one counts once" gives "$(set_token "$TOKEN_FRESH") $(set_token "$TOKEN_FRESH")" "acme PT401"
-    try "${STAGE}a revoked token stays revoked" gives "$(set_token "$TOKEN_REVOKED")" PT401
-    try "${STAGE}a suspended tenant stays suspended" gives "$(set_token "$TOKEN_SUSPENDED")" PT403
+    try "${STAGE}B9 a revoked token stays revoked" gives "$(set_token "$TOKEN_REVOKED")" PT401
+    try "${STAGE}B9 a suspended tenant stays suspended" gives "$(set_token "$TOKEN_SUSPENDED")" PT403
     try "${STAGE}forged and expired tokens are refused" forgeries_refused
     try "${STAGE}seal_audit() continues the chain" chain_goes_on
     try "${STAGE}every row of the audit log is sealed" all_sealed

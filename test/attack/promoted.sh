@@ -79,7 +79,7 @@ strange_answers() {
     sed -E 's/^psql:[^ ]*: //' "$@" |
         grep -vE '^(acme (standby|primary) acme|globex (standby|primary) globex|acme session own|globex session foreign|(acme|globex) wrote 201)$' |
         grep -vE '^(ERROR:  (25006|42501)|WARNING:  57P0[12]|no connection to the server|)$' |
-        grep -vE '^(psql: )?error: connection to server|^server closed the connection|^\s(This probably means the server|before or while processing|Is the server running)' |
+        grep -vE '^(psql: |error: )*connection to server|^server closed the connection|^\s(This probably means the server|before or while processing|Is the server running)' |
         sort | uniq -c | head -n 10
 }
 answers_are_their_own() {

@@ -38,7 +38,7 @@ no_objection() {
 
 attack_copy() {
     start_work
-    try "a dump of both worlds is restored into a new cluster" restore_worlds
+    try "B4 a dump of both worlds is restored into a new cluster" restore_worlds
     try "all that a dump does not carry is USAGE on language sql" \
         gives "$(left_to_harden)" "REVOKE USAGE ON LANGUAGE sql FROM PUBLIC"
     try "harden() makes up for it" harden

@@ -20,9 +20,9 @@ END
 standby_claims() {
     local STAGE="hot standby: "
     standby_families
-    try "${STAGE}started without the module it answers nothing" closed_without_module
+    try "${STAGE}B8 B11 started without the module it answers nothing" closed_without_module
     try "${STAGE}there is a seal to continue from" gives "$(on_standby audit_head)" "$HEAD_BEFORE"
-    try "${STAGE}a suspension counts at the next statement of an open transaction" \
+    try "${STAGE}B11 a suspension counts at the next statement of an open transaction" \
         next_statement "$TOKEN_GLOBEX" 5001 "SELECT tenancy.suspend_tenant('globex')" PT403
     replayed "SELECT tenancy.resume_tenant('globex')" -d attack_protected
     try "${STAGE}so does a revocation" \
@@ -31,7 +31,7 @@ standby_claims() {
     try "${STAGE}a table that loses its row security is locked for a plan that was kept" lost_protection
     try "${STAGE}a token that counts once is refused, used or not" once_is_refused
     try "${STAGE}rates count there by themselves: a burst of three, then no more" gives "$(on_standby burst)" "t t t f"
-    try "${STAGE}nothing is sealed, and no turn is admitted" no_writing
+    try "${STAGE}B11 nothing is sealed, and no turn is admitted" no_writing
     try "${STAGE}the audit log is verified there" on_standby audit_verified
 }
 
