@@ -37,6 +37,7 @@ standby_claims() {
 
 # The families but the one that writes. What is refused by the standby, whoever asks, does not count as getting through.
 standby_families() {
+    # shellcheck disable=SC2034 # attack_families reads it
     local LEAKS=("$HERE/standby_leaks.txt") FAMILIES=("${FAMILIES[@]}")
     read -ra FAMILIES <<<"${FAMILIES[*]/u_constraints/}"
     on_standby attack_families
