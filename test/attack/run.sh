@@ -110,6 +110,7 @@ has_guards() { [[ -n $(admin -c "SELECT current_setting('tenancy.guard', true)")
 start_work() {
     WORK=$(mktemp -d)
     trap 'standby_stop; rm -rf "$WORK"' EXIT
+    trap 'exit 143' INT TERM HUP
     export TENANCY_TEST_KEYS=${TENANCY_TEST_KEYS:-$WORK/keys}
     make_tokens
     ! has_guards || { FAMILIES+=(guard_utility) && LEAKS+=("$HERE/guard_leaks.txt"); }
