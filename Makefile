@@ -10,7 +10,7 @@ export PG_MAJOR PG_CONFIG WERROR
 PGXS_MK = --no-print-directory -f pgxs.mk
 
 .PHONY: all help deps deps-check deps-deb deb deb-check check-pg17 check-pg18 run up down reset token demo check \
-        bench bench-tokens bench-limits bench-isolation bench-server check-dashboard torture \
+        bench bench-tokens bench-limits bench-isolation bench-server check-dashboard check-standby torture \
         fuzz lint format server install install-server uninstall installcheck clean
 
 all:            ## build the extension (the default; needs no server libraries)
@@ -58,6 +58,11 @@ bench-server: deps-check ## tenancyd against express, pg and jose; with a slow m
 check-dashboard: deps-check ## a real Prometheus answers every query of docs/grafana-dashboard.json (unpacks Debian's package of it)
 	@scripts/build.sh
 	@test/run/dashboard.sh
+check-standby: deps-check ## the whole attack suite on a restored dump, and on a standby that was promoted under a longer load
+	@scripts/build.sh
+	@test/attack/run.sh restored whole
+	@test/attack/run.sh promoted whole
+	@test/torture/run.sh short promotion
 torture: deps-check ## a quarter of an hour of kill -9, restarts and races on rates and budgets, 100,000 queries in two worlds, and all mutations
 	@scripts/build.sh
 	@test/attack/run.sh long

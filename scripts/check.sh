@@ -19,6 +19,8 @@ SUITES=(
     "lifecycle   | test/run/lifecycle.sh"
     "doctor      | test/run/doctor.sh"
     "attack      | test/attack/run.sh"
+    "restored    | test/attack/run.sh restored"
+    "promoted    | test/attack/run.sh promoted"
     "tokens      | test/tokens/run.sh"
     "demo        | scripts/demo.sh"
     "readme      | test/readme/run.sh"

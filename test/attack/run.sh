@@ -3,12 +3,20 @@
 # one tenant, in two databases: "protected", where every attack must be stopped, and "textbook", the same tables
 # without our protection, where the attacks that leaks.txt lists must get through: a test that cannot fail proves
 # nothing. Then the two worlds, each layer off, what takes more than one session, and sqlsmith. The last line is
-# "attack: N passed, N failed". "run.sh long" runs the two worlds only, with ten times the queries.
+# "attack: N passed, N failed".
+#   run.sh long               the two worlds only, with ten times the queries
+#   run.sh restored [whole]   on a dump of both databases that was restored into a new cluster
+#   run.sh promoted [whole]   on a hot standby, and after it was promoted under load
+# The last two are the families and what takes two sessions; "whole" is all of the suite.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/../../scripts/lib.sh"
 # shellcheck source=test/run/suite.sh
 source "$ROOT/test/run/suite.sh"
+# shellcheck source=scripts/cluster.sh
+source "$ROOT/scripts/cluster.sh"
+# shellcheck source=test/run/standby.sh
+source "$ROOT/test/run/standby.sh"
 
 HERE=$ROOT/test/attack
 # shellcheck source=test/attack/sessions.sh
@@ -21,9 +29,16 @@ source "$HERE/two_worlds.sh"
 source "$HERE/layers.sh"
 # shellcheck source=test/attack/sqlsmith.sh
 source "$HERE/sqlsmith.sh"
+# shellcheck source=test/attack/carried.sh
+source "$HERE/carried.sh"
+# shellcheck source=test/attack/restored.sh
+source "$HERE/restored.sh"
+# shellcheck source=test/attack/promoted.sh
+source "$HERE/promoted.sh"
 
 FAMILIES=(a_context n_names p_privileges q_evaluation s_statistics u_constraints x_sabotage)
 LEAKS=("$HERE/leaks.txt")
+STAGE= # said before a claim, where the families run more than once
 
 admin() { psql -qXAt -v ON_ERROR_STOP=1 "$@"; }
 as_app() { psql -qXAt -U attack_app "$@"; }
@@ -51,8 +66,8 @@ count_lines() {
     local line
     while IFS= read -r line; do
         case $line in
-            ok\ -\ *) PASSED=$((PASSED + 1)) && echo "ok      ${line#ok - }" ;;
-            *) FAILED=$((FAILED + 1)) && echo "FAILED  ${line#not ok - }" ;;
+            ok\ -\ *) PASSED=$((PASSED + 1)) && echo "ok      $STAGE${line#ok - }" ;;
+            *) FAILED=$((FAILED + 1)) && echo "FAILED  $STAGE${line#not ok - }" ;;
         esac
     done
 }
@@ -92,31 +107,45 @@ table_is_true() {
 # Whether this build of the module has the guards that guard_*.sql are about.
 has_guards() { [[ -n $(admin -c "SELECT current_setting('tenancy.guard', true)") ]]; }
 
-make_worlds() {
+start_work() {
     WORK=$(mktemp -d)
-    trap 'rm -rf "$WORK"' EXIT
-    export TENANCY_TEST_KEYS=$WORK/keys
+    trap 'standby_stop; rm -rf "$WORK"' EXIT
+    trap 'exit 143' INT TERM HUP
+    export TENANCY_TEST_KEYS=${TENANCY_TEST_KEYS:-$WORK/keys}
     make_tokens
+    ! has_guards || { FAMILIES+=(guard_utility) && LEAKS+=("$HERE/guard_leaks.txt"); }
+}
+
+make_worlds() {
+    start_work
     make_world protected
     make_world textbook
 }
 
-inside_cluster() {
+attack_families() {
     local family
-    make_worlds
-    ! has_guards || { FAMILIES+=(guard_utility) && LEAKS+=("$HERE/guard_leaks.txt"); }
-    try "README.md tells of every row of the catalogue what is tested where" table_is_true
-    try "the doctor finds nothing in the protected world" doctor_finds_nothing
     for family in "${FAMILIES[@]}"; do
         attack protected "$family" >"$WORK/$family.out" || true
         count_lines <"$WORK/$family.out"
-        try "$family had attacks to run" test -s "$WORK/$family.out"
+        try "$STAGE$family had attacks to run" test -s "$WORK/$family.out"
     done
-    try "without the protection exactly the rows of leaks.txt get through" textbook_leaks
-    attack_two_worlds 1
+    try "${STAGE}without the protection exactly the rows of ${LEAKS[0]##*/} get through" textbook_leaks
+}
+
+# attack_world [whole]: in the cluster that libpq's environment names.
+attack_world() {
+    try "the doctor finds nothing in the protected world" doctor_finds_nothing
+    attack_families
+    [[ -z ${1:-} ]] || attack_two_worlds 1
     attack_sessions
-    attack_sqlsmith
+    [[ -z ${1:-} ]] || attack_sqlsmith
     ! has_guards || attack_guard_sessions
+}
+
+inside_cluster() {
+    make_worlds
+    try "README.md tells of every row of the catalogue what is tested where" table_is_true
+    attack_world whole
     summary attack
 }
 
@@ -128,10 +157,18 @@ long_inside_cluster() {
 }
 
 main() {
+    local conf='autovacuum = off'
     case ${1:-} in
         inside) inside_cluster ;;
         inside-long) long_inside_cluster ;;
-        *) CLUSTER_CONF='autovacuum = off' "$ROOT/scripts/with-cluster.sh" "$HERE/run.sh" "inside${1:+-$1}" ;;
+        inside-restored) attack_restored "${2:-}" ;;
+        inside-copy) attack_copy "${2:-}" ;;
+        inside-promoted) attack_promoted "${2:-}" ;;
+        "" | long | restored | promoted)
+            [[ ${1:-} != promoted ]] || conf+=$'\nmax_prepared_transactions = 4'
+            CLUSTER_CONF=$conf "$ROOT/scripts/with-cluster.sh" "$HERE/run.sh" "inside${1:+-$1}" "${@:2}"
+            ;;
+        *) die "usage: run.sh [long | restored [whole] | promoted [whole]]" ;;
     esac
 }
 

@@ -9,6 +9,8 @@ source "$(dirname "$0")/../../scripts/lib.sh"
 source "$ROOT/scripts/cluster.sh"
 # shellcheck source=test/run/suite.sh
 source "$ROOT/test/run/suite.sh"
+# shellcheck source=test/run/standby.sh
+source "$ROOT/test/run/standby.sh"
 # shellcheck source=test/tokens/standby.sh
 source "$ROOT/test/tokens/standby.sh"
 # shellcheck source=test/tokens/silence.sh

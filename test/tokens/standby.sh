@@ -1,45 +1,11 @@
 # shellcheck shell=bash
 # A hot standby verifies by what it has replayed, and goes on after its promotion.
 
-STANDBY=
-
-standby_start() {
-    chmod 0711 "$DIR" # the server's user passes through to the directories that it owns
-    STANDBY=$DIR/standby
-    private_dir "$STANDBY"
-    private_dir "$DIR/socket"
-    echo "local replication all trust" | as_server tee -a "$CLUSTER_DATA/pg_hba.conf" >/dev/null
-    sql -c "SELECT pg_reload_conf()" >/dev/null
-    as_server "$(pg_bin)/pg_basebackup" -D "$STANDBY" -X stream -R -c fast --no-sync \
-        -d "host=$CLUSTER_SOCKET port=$PGPORT user=postgres"
-    STANDBY_PORT=$(free_port "$STANDBY" "$PGPORT")
-    printf '%s\n' "port = $STANDBY_PORT" "unix_socket_directories = '$DIR/socket'" |
-        as_server tee -a "$STANDBY/pg_tenancy.conf" >/dev/null
-    as_server "$(pg_bin)/pg_ctl" -D "$STANDBY" -l "$STANDBY/server.log" -w start >/dev/null
-}
-
-standby_stop() {
-    [[ -z $STANDBY ]] || as_server "$(pg_bin)/pg_ctl" -D "$STANDBY" -m immediate -w stop >/dev/null 2>&1 || true
-}
-
-on_standby() { # on_standby FUNCTION ARGUMENT...: calls sql or verdict there
-    "$@" -h "$DIR/socket" -p "$STANDBY_PORT"
-}
-
-# Runs a statement on the primary and waits until the standby has replayed it.
-replayed() {
-    local position
-    sql -c "$1" >/dev/null
-    position=$(sql -c "SELECT pg_current_wal_flush_lsn()")
-    wait_until 20 has_replayed "$position"
-}
-has_replayed() { says t on_standby sql -c "SELECT pg_last_wal_replay_lsn() >= '$1'" >/dev/null; }
-
 # A session of the standby that has the verdict in its caches asks again after the statement ran on the
 # primary: prints both answers.
 before_and_after() {
     local statement=$1 token=$2
-    coproc SESSION { psql -qXAt -h "$DIR/socket" -p "$STANDBY_PORT" 2>&1; }
+    coproc SESSION { on_standby psql -qXAt 2>&1; }
     # shellcheck disable=SC2153 # the shell sets it
     local pid=$SESSION_PID from=${SESSION[0]} to=${SESSION[1]} first second
     ask() { echo "SELECT tenancy.set_tenant_from_jwt('$token');" >&"$to"; }
@@ -57,7 +23,7 @@ standby_claims() {
     bob=$("$ISSUER_TOOL" token acme bob)
     rsa=$("$ISSUER_TOOL" rs256 globex carol)
     sql -c "DELETE FROM tenancy.signing_keys" >/dev/null
-    standby_start
+    standby_start "$DIR"
     try "standby: without the key a token is refused" says "token rejected" on_standby verdict "$alice"
     replayed "SELECT count(*) FROM tenancy.load_jwks('$ISSUER', '$("$ISSUER_TOOL" jwks)')"
     try "standby: a key loaded on the primary verifies once it is replayed" says acme on_standby verdict "$alice"
@@ -71,7 +37,7 @@ standby_claims() {
     try "standby: others are not concerned" says acme on_standby verdict "$bob"
     try "standby: a key's revocation as well" says "globex, then ERROR:  token rejected" \
         before_and_after "SELECT tenancy.revoke_key('$ISSUER', 'rsa')" "$rsa"
-    as_server "$(pg_bin)/pg_ctl" -D "$STANDBY" -w promote >/dev/null
+    standby_promote
     try "after promotion: what was good is good" says acme on_standby verdict "$bob"
     try "after promotion: what was revoked stays revoked" says "token rejected" on_standby verdict "$alice"
     try "after promotion: and the key too" says "token rejected" on_standby verdict "$rsa"
