@@ -1,76 +1,17 @@
 // A real PgBouncer in transaction mode between clients and database: many clients of two tenants share
 // two server connections, and none inherits anything from the one before.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import path from 'node:path';
-import pg from 'pg';
-import { Program, freePort, giveToServer } from './support/process.mjs';
+import { Bouncer, transaction } from './support/pgbouncer.mjs';
 import { World, chatBody, claim } from './support/world.mjs';
 import { contentOf, openStream, send } from './support/wire.mjs';
 
 const SERVER_CONNECTIONS = 2;
-const BOUNCER = '/usr/sbin/pgbouncer';
 
 const world = await World.create('pooler');
-const port = await freePort();
-const bouncer = await startBouncer();
+const bouncer = await Bouncer.start(world, [`default_pool_size = ${SERVER_CONNECTIONS}`]);
 const tokens = { acme: await world.token('acme', 'alice'), globex: await world.token('globex', 'bob') };
 const TENANTS = Object.keys(tokens);
-
-async function startBouncer() {
-  const users = world.secretFile('users.txt', `"${world.role}" "${world.password}"\n`);
-  const file = path.join(world.directory, 'pgbouncer.ini');
-  writeFileSync(
-    file,
-    `[databases]
-${world.database} = host=${process.env.PGHOST} port=${process.env.PGPORT}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = ${port}
-unix_socket_dir =
-auth_type = scram-sha-256
-auth_file = ${users}
-pool_mode = transaction
-default_pool_size = ${SERVER_CONNECTIONS}
-max_client_conn = 100
-`,
-  );
-  giveToServer(world.directory, file);
-  const program = new Program([BOUNCER, file], path.join(world.directory, 'pgbouncer.log'));
-  world.stoppers.push(() => program.stop('SIGINT'));
-  return program.ready(() =>
-    connect().then(
-      (client) => client.end().then(() => true),
-      () => false,
-    ),
-  );
-}
-
-async function connect() {
-  const client = new pg.Client({
-    host: '127.0.0.1',
-    port,
-    user: world.role,
-    password: world.password,
-    database: world.database,
-  });
-  client.on('error', () => {});
-  await client.connect();
-  return client;
-}
-
-/** Runs the statements of `work` in one transaction of `client`, committed or rolled back. */
-async function transaction(client, work) {
-  await client.query('BEGIN');
-  try {
-    const result = await work();
-    await client.query('COMMIT');
-    return result;
-  } catch (error) {
-    await client.query('ROLLBACK');
-    throw error;
-  }
-}
+const connect = () => bouncer.connect();
 
 const WHO = `SELECT tenancy.current_tenant() AS tenant, tenancy.current_subject() AS subject, pg_backend_pid() AS pid,
   (SELECT array_agg(DISTINCT tenant_id || ':' || created_by) FROM agent.sessions) AS seen`;
@@ -153,9 +94,8 @@ claim(
 claim(
   'tenancyd works through the pooler with prepare_statements off: 200 requests, nothing crosses',
   async () => {
-    const database = `postgresql://${world.role}:${world.password}@127.0.0.1:${port}/${world.database}`;
     const server = await world.tenancyd({
-      storage: { database_url: database, prepare_statements: false, pool_size: 12 },
+      storage: { database_url: bouncer.url, prepare_statements: false, pool_size: 12 },
     });
     const pidsBefore = await world.value(
       'SELECT count(*)::int FROM pg_stat_activity WHERE usename = $1',
@@ -197,6 +137,6 @@ claim(
         SERVER_CONNECTIONS,
     );
     assert.equal(await server.stop(), 0, 'it ends by itself when asked');
-    assert.equal(bouncer.outcome, undefined, 'the pooler is still there');
+    assert.equal(bouncer.program.outcome, undefined, 'the pooler is still there');
   },
 );
