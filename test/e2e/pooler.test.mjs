@@ -140,3 +140,28 @@ claim(
     assert.equal(bouncer.program.outcome, undefined, 'the pooler is still there');
   },
 );
+
+// A misconfigured pair: PgBouncer 1.18 does not know of prepared statements. So the attacker's statement can get the
+// name of one that tenancyd believes to be its own, and every parameter with it: the token is the second.
+claim('tenancyd is not served a statement that another client of the pooler put under its name', async () => {
+  await world.rows('SELECT tenancy.harden(dry_run => false)'); // or the names could be read
+  const narrow = await Bouncer.start(world, ['default_pool_size = 1']);
+  const storage = { database_url: narrow.url, prepare_statements: true, pool_size: 1 };
+  const server = await world.tenancyd({ storage });
+  const read = () => send(server.url, 'GET', '/v1/sessions/none', { token: tokens.globex });
+  assert.equal((await read()).status, 404, 'it has prepared its statement');
+  const attacker = await narrow.connect();
+  await assert.rejects(attacker.query('SELECT * FROM pg_prepared_statements'), { code: '42501' });
+  await attacker.query('DEALLOCATE tenancyd_call').catch((error) => assert.equal(error.code, '26000'));
+  await attacker.query({
+    name: 'tenancyd_call',
+    text: `SELECT 200 AS status, '{}' AS headers, '{}' AS body, $1::text || $3::jsonb::text || $4::jsonb::text AS tenant_id,
+      set_config('left.behind', $2::text, false) AS subject, true AS counted`,
+    values: ['', 'nothing', '{}', '{}'],
+  });
+  assert.equal((await read()).status, 404, 'its own statement answers');
+  const { rows } = await attacker.query("SELECT current_setting('left.behind') AS seen");
+  assert.equal(rows[0].seen, 'nothing');
+  await attacker.end();
+  assert.equal(await server.stop(), 0);
+});
