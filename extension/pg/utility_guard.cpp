@@ -70,10 +70,20 @@ Guard of_copy(const CopyStmt *statement) {
     return statement->is_program || statement->filename != nullptr ? Guard::copy : Guard::none;
 }
 
-Guard of_channel(const char *channel) {
+bool is_own_channel(const char *channel) {
     const Verdict *verdict = context_verify();
-    const bool own = verdict != nullptr && is_channel_of(verdict->tenant_id, channel);
-    return own ? Guard::none : Guard::notify;
+    return verdict != nullptr && is_channel_of(verdict->tenant_id, channel);
+}
+
+// Also of one's own channel: what listens is the session, and the next tenant in it would hear.
+Guard of_listen(const ListenStmt *statement) {
+    if (guard_stands(Guard::listen))
+        return Guard::listen;
+    return is_own_channel(statement->conditionname) ? Guard::none : Guard::notify;
+}
+
+Guard of_notify(const NotifyStmt *statement) {
+    return is_own_channel(statement->conditionname) ? Guard::none : Guard::notify;
 }
 
 // Guard that minds the statement. What is not named here changes objects, privileges or the server.
@@ -86,8 +96,6 @@ Guard guard_of(const Node *statement) {
     case T_VariableShowStmt:
     case T_FetchStmt:
     case T_ClosePortalStmt:
-    case T_PrepareStmt:
-    case T_ExecuteStmt:
     case T_DeallocateStmt:
     case T_DiscardStmt:
     case T_ConstraintsSetStmt:
@@ -97,6 +105,9 @@ Guard guard_of(const Node *statement) {
     case T_DeclareCursorStmt:
         return (as<DeclareCursorStmt>(statement)->options & CURSOR_OPT_HOLD) != 0 ? Guard::hold
                                                                                   : Guard::none;
+    case T_PrepareStmt: // drivers prepare by messages of the protocol, which do not come by here
+    case T_ExecuteStmt:
+        return Guard::prepare;
     case T_ExplainStmt:
         return of_explain(as<ExplainStmt>(statement));
     case T_CopyStmt:
@@ -104,9 +115,9 @@ Guard guard_of(const Node *statement) {
     case T_LockStmt:
         return of_lock(as<LockStmt>(statement));
     case T_ListenStmt:
-        return of_channel(as<ListenStmt>(statement)->conditionname);
+        return of_listen(as<ListenStmt>(statement));
     case T_NotifyStmt:
-        return of_channel(as<NotifyStmt>(statement)->conditionname);
+        return of_notify(as<NotifyStmt>(statement));
     case T_CreateStmt:
         return creating(as<CreateStmt>(statement)->relation);
     case T_ViewStmt:

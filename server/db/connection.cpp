@@ -5,6 +5,7 @@
 #include <libpq-fe.h>
 
 #include "../log.hpp"
+#include "../random_id.hpp"
 
 namespace tenancy::server::db {
 
@@ -83,7 +84,11 @@ struct Connection::Impl {
     std::array<bool, kStatements.size()> prepared{};
     bool broken = false;   // close it
     bool doubtful = false; // DISCARD ALL before the next use
+    // In the names of prepared statements. Behind a pooler that hands a session of the server to
+    // others, too, whoever knows a name can put a statement of his own there, and gets our tokens.
+    const std::string secret = random_hex(8);
 
+    std::string name_of(Statement statement) const;
     Outcome finish(bool sent);
     bool flush(Clock::time_point deadline) const;
     Result next_result(Clock::time_point deadline);
@@ -166,9 +171,13 @@ Outcome Connection::Impl::finish(bool sent) {
     return outcome;
 }
 
+std::string Connection::Impl::name_of(Statement statement) const {
+    return std::string(statement_text(statement).name) + "_" + secret;
+}
+
 Outcome Connection::Impl::prepare(Statement statement) {
-    const StatementText &text = statement_text(statement);
-    Outcome outcome = finish(PQsendPrepare(connection.get(), text.name, text.sql, 0, nullptr) == 1);
+    Outcome outcome = finish(PQsendPrepare(connection.get(), name_of(statement).c_str(),
+                                           statement_text(statement).sql, 0, nullptr) == 1);
     prepared.at(static_cast<std::size_t>(statement)) = std::holds_alternative<Rows>(outcome);
     return outcome;
 }
@@ -186,16 +195,16 @@ Outcome Connection::Impl::execute(Statement statement, const std::vector<std::st
         lengths.push_back(static_cast<int>(bytes->size()));
         formats.push_back(1);
     }
-    const StatementText &text = statement_text(statement);
     const int count = static_cast<int>(values.size());
     if (!settings.prepare_statements)
-        return finish(PQsendQueryParams(connection.get(), text.sql, count, nullptr, values.data(),
-                                        lengths.data(), formats.data(), 0) == 1);
+        return finish(PQsendQueryParams(connection.get(), statement_text(statement).sql, count,
+                                        nullptr, values.data(), lengths.data(), formats.data(),
+                                        0) == 1);
     if (!prepared.at(static_cast<std::size_t>(statement)))
         if (Outcome outcome = prepare(statement); std::holds_alternative<Error>(outcome))
             return outcome;
-    return finish(PQsendQueryPrepared(connection.get(), text.name, count, values.data(),
-                                      lengths.data(), formats.data(), 0) == 1);
+    return finish(PQsendQueryPrepared(connection.get(), name_of(statement).c_str(), count,
+                                      values.data(), lengths.data(), formats.data(), 0) == 1);
 }
 
 Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -32,7 +32,7 @@ enum class Statement : std::size_t {
 };
 
 struct StatementText {
-    const char *name; // of the prepared statement
+    const char *name; // first part of the prepared statement's
     const char *sql;
 };
 

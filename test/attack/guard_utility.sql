@@ -21,7 +21,7 @@ SELECT attack.refused('Q8 EXPLAIN BUFFERS', 'EXPLAIN (ANALYZE, BUFFERS) SELECT c
 SELECT attack.refused('Q9 EXPLAIN', 'EXPLAIN SELECT * FROM shop.accounts');
 
 -- N, R and X13 once more: refused for the role, whatever PUBLIC may do in this database.
-SELECT attack.refused(c || ' ' || s, s) FROM (VALUES ('R15', 'DO ''BEGIN END'''), ('R1', 'CREATE TEMP TABLE t ()'), ('A15', 'LOAD ''pg_tenancy'''), ('U13', 'TRUNCATE shop.accounts'),
+SELECT attack.refused(c || ' ' || s, s) FROM (VALUES ('R15', 'DO ''BEGIN END'''), ('R3', 'PREPARE p AS SELECT 1'), ('R3', 'EXECUTE p'), ('R1', 'CREATE TEMP TABLE t ()'), ('A15', 'LOAD ''pg_tenancy'''), ('U13', 'TRUNCATE shop.accounts'),
     ('X14', 'DROP OWNED BY attack_app'), ('X14', 'REASSIGN OWNED BY attack_app TO attack_app'), ('P18', 'CREATE TRIGGER t AFTER INSERT ON shop.accounts EXECUTE FUNCTION x()'),
     ('A12', 'SET SESSION AUTHORIZATION attack_app'), ('P20', 'COPY shop.accounts TO ''/tmp/attack''')) v (c, s);
 COMMIT;

@@ -44,20 +44,6 @@ SELECT attack.refused('R1 a temporary table', 'CREATE TEMP TABLE left_behind AS 
 SELECT attack.refused('R4 lastval()', 'SELECT lastval()', '55000');
 SELECT attack.refused('R14 plpython3u', 'CREATE FUNCTION shop.f() RETURNS int LANGUAGE plpython3u AS ''return 1''', '42501 42704');
 
--- R8, R9: a plan that was kept for one tenant, run for another. Stopped: current_tenant() is STABLE and is asked at
--- each execution.
-SET plan_cache_mode = force_generic_plan;
-PREPARE kept AS SELECT count(*) FILTER (WHERE tenant_id = 'acme') AS acme, count(*) FILTER (WHERE tenant_id = 'globex') AS globex FROM shop.accounts;
-BEGIN;
-SELECT tenancy.set_tenant_from_jwt(:'token_globex') \g /dev/null
-EXECUTE kept \gset theirs_
-COMMIT;
-BEGIN;
-SELECT tenancy.set_tenant_from_jwt(:'token_acme') \g /dev/null
-EXECUTE kept \gset ours_
-COMMIT;
-SELECT attack.holds('R8 R9 a kept plan gives each tenant its own rows', (:theirs_acme, :theirs_globex, :ours_acme, :ours_globex) = (0, 5001, 100, 0));
-
 -- R7: a cursor opened as one tenant and fetched as another. Stopped: a transaction has one tenant.
 BEGIN;
 SELECT tenancy.set_tenant_from_jwt(:'token_acme') \g /dev/null

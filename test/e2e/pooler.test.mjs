@@ -1,76 +1,17 @@
 // A real PgBouncer in transaction mode between clients and database: many clients of two tenants share
 // two server connections, and none inherits anything from the one before.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
-import path from 'node:path';
-import pg from 'pg';
-import { Program, freePort, giveToServer } from './support/process.mjs';
+import { Bouncer, transaction } from './support/pgbouncer.mjs';
 import { World, chatBody, claim } from './support/world.mjs';
 import { contentOf, openStream, send } from './support/wire.mjs';
 
 const SERVER_CONNECTIONS = 2;
-const BOUNCER = '/usr/sbin/pgbouncer';
 
 const world = await World.create('pooler');
-const port = await freePort();
-const bouncer = await startBouncer();
+const bouncer = await Bouncer.start(world, [`default_pool_size = ${SERVER_CONNECTIONS}`]);
 const tokens = { acme: await world.token('acme', 'alice'), globex: await world.token('globex', 'bob') };
 const TENANTS = Object.keys(tokens);
-
-async function startBouncer() {
-  const users = world.secretFile('users.txt', `"${world.role}" "${world.password}"\n`);
-  const file = path.join(world.directory, 'pgbouncer.ini');
-  writeFileSync(
-    file,
-    `[databases]
-${world.database} = host=${process.env.PGHOST} port=${process.env.PGPORT}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = ${port}
-unix_socket_dir =
-auth_type = scram-sha-256
-auth_file = ${users}
-pool_mode = transaction
-default_pool_size = ${SERVER_CONNECTIONS}
-max_client_conn = 100
-`,
-  );
-  giveToServer(world.directory, file);
-  const program = new Program([BOUNCER, file], path.join(world.directory, 'pgbouncer.log'));
-  world.stoppers.push(() => program.stop('SIGINT'));
-  return program.ready(() =>
-    connect().then(
-      (client) => client.end().then(() => true),
-      () => false,
-    ),
-  );
-}
-
-async function connect() {
-  const client = new pg.Client({
-    host: '127.0.0.1',
-    port,
-    user: world.role,
-    password: world.password,
-    database: world.database,
-  });
-  client.on('error', () => {});
-  await client.connect();
-  return client;
-}
-
-/** Runs the statements of `work` in one transaction of `client`, committed or rolled back. */
-async function transaction(client, work) {
-  await client.query('BEGIN');
-  try {
-    const result = await work();
-    await client.query('COMMIT');
-    return result;
-  } catch (error) {
-    await client.query('ROLLBACK');
-    throw error;
-  }
-}
+const connect = () => bouncer.connect();
 
 const WHO = `SELECT tenancy.current_tenant() AS tenant, tenancy.current_subject() AS subject, pg_backend_pid() AS pid,
   (SELECT array_agg(DISTINCT tenant_id || ':' || created_by) FROM agent.sessions) AS seen`;
@@ -153,9 +94,8 @@ claim(
 claim(
   'tenancyd works through the pooler with prepare_statements off: 200 requests, nothing crosses',
   async () => {
-    const database = `postgresql://${world.role}:${world.password}@127.0.0.1:${port}/${world.database}`;
     const server = await world.tenancyd({
-      storage: { database_url: database, prepare_statements: false, pool_size: 12 },
+      storage: { database_url: bouncer.url, prepare_statements: false, pool_size: 12 },
     });
     const pidsBefore = await world.value(
       'SELECT count(*)::int FROM pg_stat_activity WHERE usename = $1',
@@ -197,6 +137,31 @@ claim(
         SERVER_CONNECTIONS,
     );
     assert.equal(await server.stop(), 0, 'it ends by itself when asked');
-    assert.equal(bouncer.outcome, undefined, 'the pooler is still there');
+    assert.equal(bouncer.program.outcome, undefined, 'the pooler is still there');
   },
 );
+
+// A misconfigured pair: PgBouncer 1.18 does not know of prepared statements. So the attacker's statement can get the
+// name of one that tenancyd believes to be its own, and every parameter with it: the token is the second.
+claim('tenancyd is not served a statement that another client of the pooler put under its name', async () => {
+  await world.rows('SELECT tenancy.harden(dry_run => false)'); // or the names could be read
+  const narrow = await Bouncer.start(world, ['default_pool_size = 1']);
+  const storage = { database_url: narrow.url, prepare_statements: true, pool_size: 1 };
+  const server = await world.tenancyd({ storage });
+  const read = () => send(server.url, 'GET', '/v1/sessions/none', { token: tokens.globex });
+  assert.equal((await read()).status, 404, 'it has prepared its statement');
+  const attacker = await narrow.connect();
+  await assert.rejects(attacker.query('SELECT * FROM pg_prepared_statements'), { code: '42501' });
+  await attacker.query('DEALLOCATE tenancyd_call').catch((error) => assert.equal(error.code, '26000'));
+  await attacker.query({
+    name: 'tenancyd_call',
+    text: `SELECT 200 AS status, '{}' AS headers, '{}' AS body, $1::text || $3::jsonb::text || $4::jsonb::text AS tenant_id,
+      set_config('left.behind', $2::text, false) AS subject, true AS counted`,
+    values: ['', 'nothing', '{}', '{}'],
+  });
+  assert.equal((await read()).status, 404, 'its own statement answers');
+  const { rows } = await attacker.query("SELECT current_setting('left.behind') AS seen");
+  assert.equal(rows[0].seen, 'nothing');
+  await attacker.end();
+  assert.equal(await server.stop(), 0);
+});

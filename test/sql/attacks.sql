@@ -54,6 +54,24 @@ ROLLBACK;
 \c - regress_app
 SET tenancy.request_id = E'caf\u00e9';
 
+-- what an earlier transaction said of its request counts no more: in a pooled session it would price and sign the next tenant's turn
+SET tenancy.model = 'cheap';
+SELECT current_setting('tenancy.model') AS model;
+BEGIN;
+SET tenancy.model = 'mine';
+SAVEPOINT s;
+SET LOCAL tenancy.model = 'another';
+ROLLBACK TO s;
+SELECT current_setting('tenancy.model') AS model;
+COMMIT;
+SHOW tenancy.model;
+\set by_option `printf 'options=\047-c tenancy.model=given\047 user=regress_app dbname=%s' :DBNAME`
+\c :by_option
+SET tenancy.model = 'cheap';
+RESET tenancy.model;
+SELECT current_setting('tenancy.model') AS of_the_connection;
+\c - regress_app
+
 -- earlier grants outlived grant_app()
 \c - :admin
 GRANT TRUNCATE ON agent.messages TO regress_app;

@@ -219,8 +219,10 @@ SELECT tenancy.set_rate_limit('acme');
 SELECT tenancy.set_budget('acme', 'total', 1) > 0 AS set;
 \c - regress_app
 TRUNCATE public.budget_test;
-SET tenancy.instance_id = 'crashed';
+BEGIN;
+SET LOCAL tenancy.instance_id = 'crashed';
 SELECT public.begin_one(:'token_acme_alice', 100);
+COMMIT;
 SELECT agent.meter_turn(ticket, 40), agent.meter_turn(ticket || 'x', 1) FROM public.budget_test;
 -- (the application role cannot sweep: it would hold locks of other tenants)
 SELECT agent.sweep_turns();
@@ -235,8 +237,10 @@ SELECT output_tokens, cost_picodollars, estimated, late FROM agent.usage WHERE t
 SELECT ok FROM tenancy.verify_counters();
 -- a server that holds its lock keeps its turns
 SELECT tenancy.instance_lock('alive');
-SET tenancy.instance_id = 'alive';
+BEGIN;
+SET LOCAL tenancy.instance_id = 'alive';
 SELECT public.begin_one(:'token_acme_alice', 100);
+COMMIT;
 SELECT agent.sweep_turns();
 -- what a turn took of the rate has run off while it was open: it is given back once, not out of what others took
 BEGIN;

@@ -2,7 +2,7 @@
 \getenv test_dir PG_ABS_SRCDIR
 \set setup :test_dir '/sql/include/setup.psql'
 \i :setup
-ALTER ROLE regress_app SET tenancy.guard = 'create'; -- helper functions of the test
+ALTER ROLE regress_app SET tenancy.guard = 'create, prepare'; -- helpers of the test
 TRUNCATE agent.sessions CASCADE;
 \c - regress_app
 CREATE FUNCTION pg_temp.attempt(token text) RETURNS text LANGUAGE plpgsql AS $$

@@ -3,6 +3,7 @@
 \set setup :test_dir '/sql/include/setup.psql'
 \i :setup
 ALTER ROLE regress_app SET tenancy.max_statement_time = '150ms';
+ALTER ROLE regress_app SET tenancy.guard = 'prepare';
 CREATE FUNCTION public.stubborn() RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_sleep(5);

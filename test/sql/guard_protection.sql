@@ -21,6 +21,7 @@ RESET client_min_messages;
 \set as_acme 'BEGIN; SELECT tenancy.set_tenant_from_jwt(:\'token_acme_alice\') AS tenant \\g /dev/null'
 
 -- intact: every way is open, to the tenant's rows
+ALTER ROLE regress_app SET tenancy.guard = 'prepare';
 \c - regress_app
 PREPARE all_rows AS SELECT count(*) FROM public.ledger;
 :as_acme

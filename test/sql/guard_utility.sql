@@ -22,6 +22,8 @@ INSERT INTO public.guard_statements (statement) VALUES
     ('LISTEN somebody'),
     ('NOTIFY somebody, ''psst'''),
     ('UNLISTEN *'),
+    ('PREPARE p AS SELECT 1'),
+    ('EXECUTE p'),
     ('PREPARE TRANSACTION ''t'''),
     ('DECLARE c CURSOR WITH HOLD FOR SELECT 1'),
     ('DECLARE c CURSOR FOR SELECT 1'),
@@ -159,8 +161,17 @@ LOCK TABLE public.ledger;
 ROLLBACK;
 \c - :admin
 
--- the tenant's own channels
+-- the tenant's own channels; to listen takes a session of one's own, which an administrator vouches for
 SELECT tenancy.grant_app('regress_app');
+\c - regress_app
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_alice');
+SELECT tenancy.channel('jobs') AS channel \gset
+NOTIFY :"channel";
+LISTEN :"channel";
+ROLLBACK;
+\c - :admin
+ALTER ROLE regress_app SET tenancy.guard = 'listen';
 \c - regress_app
 SELECT tenancy.channel('jobs');
 BEGIN;
