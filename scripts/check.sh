@@ -7,7 +7,7 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
 
-TIME_LIMIT=1200 # seconds for one suite
+TIME_LIMIT=1500 # seconds for one suite
 
 # name | command. Fast ones first. What is listed must be there and must run something.
 SUITES=(
