@@ -70,7 +70,7 @@ torture: deps-check ## a quarter of an hour of kill -9, restarts and races on ra
 	@test/torture/mutate.sh
 check-pg17:     ## the SQL and attack suites on PostgreSQL 17, in a root of Debian 13 (root, network, minutes)
 	@test/run/other-postgres.sh 17
-check-pg18:     ## the extension compiles for PostgreSQL 18, in a root of Debian sid (the same)
+check-pg18:     ## the same on PostgreSQL 18, in a root of Debian sid
 	@test/run/other-postgres.sh 18
 fuzz:           ## fuzz the parsers, SECONDS=60 each
 	$(MAKE) --no-print-directory -C test/fuzz run SECONDS=$(or $(SECONDS),60)

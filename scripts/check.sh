@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# check.sh [SUITE...]: runs all test suites (or the named ones) in order. Every suite ends with a line
+# check.sh [SUITE...]: runs all test suites (or the named ones). Every suite ends with a line
 # "<name>: N passed, N failed[, N skipped]"; our own last line adds them up. Logs: build/check/.
+# The suites in SUITES run one after the other, those in BESIDE beside them, on what they leave of the processors:
+# most of the first wait for databases, the others only compute, and share no build directory with them.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
 
-TIME_LIMIT=1200 # seconds for one suite
+TIME_LIMIT=1500 # seconds for one suite
 
 # name | command. Fast ones first. What is listed must be there and must run something.
 SUITES=(
@@ -30,34 +32,55 @@ SUITES=(
     "shm         | test/run/unit.sh shm"
     "e2e         | test/e2e/run.sh"
     "torture     | test/torture/check.sh"
-    "build-clang | test/run/build.sh"
     "unit-san    | test/run/unit.sh unit-san"
     "valgrind    | test/run/unit.sh valgrind"
     "server-san  | test/run/unit.sh server-san"
     "server-tsan | test/run/unit.sh server-tsan"
     "fuzz        | make --no-print-directory -j2 -C test/fuzz run SECONDS=5"
+)
+BESIDE=(
+    "build-clang | test/run/build.sh"
     "lint        | test/run/lint.sh"
 )
 
-PASSED=0 FAILED=0 SKIPPED=0 BAD_SUITES=() CHILD=
+PASSED=0 FAILED=0 SKIPPED=0 BAD_SUITES=() CHILD='' LANE=''
 
-# run_suite NAME COMMAND: adds the suite's counts; a suite that says nothing, or fails without
-# counting a failure, counts as one failure.
+# Puts COMMAND... behind all else: the kernel may weigh sessions before it weighs their processes, so in its own.
+# shellcheck disable=SC2016
+LAST=(setsid nice -n 19 bash -c '{ echo 19 >/proc/self/autogroup; } 2>/dev/null || true; exec "$@"' -)
+
+# run_suite SUITE [WORD...]: runs it, with those words before its command; sets STATUS and TOOK (seconds).
 run_suite() {
-    local name=$1 log=$LOGS/$1.log status=0 start=$SECONDS line counts
-    printf '%-12s ' "$name"
-    # shellcheck disable=SC2086 # a command and its words
-    timeout --kill-after=20 "$TIME_LIMIT" $2 >"$log" 2>&1 </dev/null &
+    local name start=$SECONDS
+    name=$(name_of "$1") STATUS=0
+    # shellcheck disable=SC2046 # a command and its words
+    "${@:2}" timeout --kill-after=20 "$TIME_LIMIT" $(xargs <<<"${1#*|}") >"$LOGS/$name.log" 2>&1 </dev/null &
     CHILD=$!
-    wait "$CHILD" || status=$?
-    CHILD=
+    wait "$CHILD" || STATUS=$?
+    CHILD='' TOOK=$((SECONDS - start))
+}
+
+# report_suite NAME STATUS SECONDS: adds the suite's counts; a suite that says nothing, or fails without
+# counting a failure, counts as one failure.
+report_suite() {
+    local name=$1 status=$2 log=$LOGS/$1.log line counts
     line=$(grep -aE "^$name: [0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?\$" "$log" | tail -n 1 || true)
     mapfile -t counts < <(grep -oE '[0-9]+ (passed|failed|skipped)' <<<"$line" | cut -d' ' -f1)
     local passed=${counts[0]:-0} failed=${counts[1]:-0} skipped=${counts[2]:-0}
     if ((failed == 0 && (status != 0 || passed == 0))); then failed=1; fi
     PASSED=$((PASSED + passed)) FAILED=$((FAILED + failed)) SKIPPED=$((SKIPPED + skipped))
-    printf '%5d passed, %d failed, %d skipped  (%d s)\n' "$passed" "$failed" "$skipped" $((SECONDS - start))
+    printf '%5d passed, %d failed, %d skipped  (%d s)\n' "$passed" "$failed" "$skipped" "$3"
     ((failed == 0)) || report_failure "$name" "$status" "$log"
+}
+
+# The lane of the suites beside: a line "STATUS SECONDS" for each, as it ends.
+run_beside() {
+    local suite
+    trap stop_child EXIT
+    for suite in "$@"; do
+        run_suite "$suite" "${LAST[@]}"
+        echo "$STATUS $TOOK"
+    done
 }
 
 report_failure() {
@@ -71,9 +94,14 @@ report_failure() {
     } | cut -c1-220 | sed 's/^/    | /'
 }
 
-interrupted() {
+stop_child() {
     [[ -z $CHILD ]] || kill -TERM "$CHILD" 2>/dev/null || true
     wait || true
+}
+
+interrupted() {
+    [[ -z $LANE ]] || kill -TERM "$LANE" 2>/dev/null || true
+    stop_child
     die "interrupted"
 }
 
@@ -84,12 +112,18 @@ build_and_install() {
     exit 1
 }
 
-wanted() { # wanted NAME SUITE...: whether NAME is among the suites asked for, or none were
-    local name=$1 asked
+name_of() { xargs <<<"${1%%|*}"; }
+
+# wanted VARIABLE NAME...: keeps in that array the suites that are named, all if none is.
+wanted() {
+    local -n kept=$1
+    local all=("${kept[@]}") suite
     shift
-    [[ $# -gt 0 ]] || return 0
-    for asked in "$@"; do [[ $asked != "$name" ]] || return 0; done
-    return 1
+    (($# > 0)) || return 0
+    kept=()
+    for suite in "${all[@]}"; do
+        [[ " $* " != *" $(name_of "$suite") "* ]] || kept+=("$suite")
+    done
 }
 
 total() {
@@ -102,16 +136,26 @@ total() {
 }
 
 main() {
-    local suite name
+    local suite lane
     cd "$ROOT"
     LOGS=build/check
     mkdir -p "$LOGS"
     unset MAKEFLAGS MFLAGS MAKELEVEL
+    wanted SUITES "$@"
+    wanted BESIDE "$@"
     trap interrupted INT TERM HUP
     build_and_install
+    exec {lane}< <(run_beside "${BESIDE[@]}")
+    LANE=$!
     for suite in "${SUITES[@]}"; do
-        name=$(xargs <<<"${suite%%|*}")
-        ! wanted "$name" "$@" || run_suite "$name" "$(xargs <<<"${suite#*|}")"
+        printf '%-12s ' "$(name_of "$suite")"
+        run_suite "$suite"
+        report_suite "$(name_of "$suite")" "$STATUS" "$TOOK"
+    done
+    for suite in "${BESIDE[@]}"; do
+        printf '%-12s ' "$(name_of "$suite")"
+        read -r -u "$lane" STATUS TOOK || STATUS=1 TOOK=0 # the lane itself has failed
+        report_suite "$(name_of "$suite")" "$STATUS" "$TOOK"
     done
     total
 }

@@ -71,7 +71,8 @@ BEGIN
     SELECT string_agg(pg_describe_object(d.classid, d.objid, 0), E'\n' ORDER BY d.objid) INTO users
     FROM pg_attribute a JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum
     WHERE a.attrelid = target AND a.attname = tenant_column AND d.deptype IN ('a', 'n')
-      AND d.classid IN ('pg_constraint'::regclass, 'pg_class'::regclass);
+      AND d.classid IN ('pg_constraint'::regclass, 'pg_class'::regclass)
+      AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.tableoid = d.classid AND c.oid = d.objid AND c.contype = 'n'); -- since 18
     IF users IS NOT NULL THEN
         RAISE EXCEPTION 'column "%" of table % is still used', tenant_column, target USING ERRCODE = 'dependent_objects_still_exist',
             DETAIL = users, HINT = 'Unprotect the tables that these refer to first, or call it without drop_column. Nothing was changed.';

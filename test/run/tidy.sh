@@ -9,7 +9,7 @@ cd "$ROOT"
 # Compiler flags that the file needs to be understood, one a line.
 flags_of() {
     [[ $1 != test/shm/* ]] || echo -Itest/shm # before extension/, as its Makefile has it
-    printf '%s\n' -std=c++20 -Iextension -Iserver -I.
+    printf '%s\n' -std=c++20 -Wreserved-identifier -Iextension -Iserver -I.
     case $1 in
         extension/core/*) ;;
         extension/*) printf '%s\n' -isystem "$("$(pg_bin)/pg_config" --includedir-server)" ;;

@@ -36,7 +36,11 @@ ALTER LARGE OBJECT 4242 OWNER TO regress_app;
 \setenv ADMIN :admin
 \setenv DB :DBNAME
 \! psql -X -q -U "$ADMIN" -d "$DB" -c 'BEGIN' -c 'SELECT lo_unlink(4242), pg_sleep(3)' -c 'ROLLBACK' >/dev/null &
-\! sleep 0.7
+-- until it has the large object
+DO $$ BEGIN FOR try IN 1..1000 LOOP
+    EXIT WHEN EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query ~ '^SELECT lo_unlink');
+    PERFORM pg_sleep(0.01), pg_stat_clear_snapshot();
+END LOOP; END $$;
 \c - regress_app
 \lo_unlink 4242
 \c - :admin

@@ -6,7 +6,7 @@ SET client_min_messages = warning;
 \a
 CREATE SCHEMA part;
 CREATE FUNCTION part.shape() RETURNS SETOF text LANGUAGE sql AS $$
-    SELECT format('%s %s %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)) FROM pg_constraint k WHERE k.connamespace = 'part'::regnamespace AND k.conparentid = 0
+    SELECT format('%s %s %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid)) FROM pg_constraint k WHERE k.connamespace = 'part'::regnamespace AND k.contype <> 'n' AND k.conparentid = 0
     UNION ALL SELECT pg_get_indexdef(c.oid) FROM pg_class c WHERE c.relnamespace = 'part'::regnamespace AND c.relkind IN ('i', 'I')
     UNION ALL SELECT format('%s %s %s default=%s', c.relname, c.relrowsecurity, c.relforcerowsecurity, pg_get_expr(d.adbin, d.adrelid)) FROM pg_class c LEFT JOIN pg_attrdef d ON d.adrelid = c.oid
         WHERE c.relnamespace = 'part'::regnamespace AND c.relkind IN ('r', 'p')

@@ -13,7 +13,7 @@ CREATE FUNCTION shop.shape(s text) RETURNS SETOF text LANGUAGE sql AS $$
         NOT a.attnotnull, pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum)) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum WHERE c.relnamespace = s::regnamespace AND c.relkind = 'r'
     UNION ALL SELECT format('%s %s', pg_get_indexdef(i.indexrelid), obj_description(i.indexrelid)) FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE c.relnamespace = s::regnamespace
-    UNION ALL SELECT format('%s %s %s valid=%s %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid), k.convalidated, obj_description(k.oid)) FROM pg_constraint k WHERE k.connamespace = s::regnamespace
+    UNION ALL SELECT format('%s %s %s valid=%s %s', k.conrelid::regclass, k.conname, pg_get_constraintdef(k.oid), k.convalidated, obj_description(k.oid)) FROM pg_constraint k WHERE k.contype <> 'n' AND k.connamespace = s::regnamespace
     UNION ALL SELECT format('%s policy %s permissive=%s %s using %s check %s', p.polrelid::regclass, p.polname, p.polpermissive, p.polcmd, pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
         FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid WHERE c.relnamespace = s::regnamespace
     UNION ALL SELECT format('%s rls=%s force=%s identity=%s acl=%s', c.relname, c.relrowsecurity, c.relforcerowsecurity, c.relreplident, c.relacl) FROM pg_class c WHERE c.relnamespace = s::regnamespace AND c.relkind = 'r') t (x)

@@ -90,7 +90,9 @@ SELECT * FROM tenancy.token_counters();
 SELECT * FROM tenancy.key_uses(1);
 SELECT * FROM tenancy.crypto_status();
 SET tenancy.fips = 'off';
-SHOW tenancy.fips_config;
+\set VERBOSITY sqlstate
+SHOW tenancy.fips_config; -- versions of PostgreSQL word it differently
+\set VERBOSITY default
 \c - :admin
 SELECT fips, provider, provider_version = build_info AS one_build, self_test, problem, ready FROM tenancy.crypto_status();
 DROP VIEW counted;
