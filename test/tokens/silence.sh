@@ -80,6 +80,16 @@ log_min_duration_statement = -1
 auto_explain.log_min_duration = -1
 tenancy.refusal_log_rate = 5"
     try "a flood of refusals: few lines, the next says how many are missing, the counter has all" flood_is_short
+    with_settings "tenancy.refusal_log_rate = 0"
+    try "a refusal that is caught keeps no other error out of the log, and is kept out when it is raised again" caught_mutes_itself
+}
+
+caught_mutes_itself() {
+    local refused="PERFORM tenancy.set_tenant_from_jwt('x.y'); EXCEPTION WHEN OTHERS THEN"
+    psql -qXAt -c "DO \$\$ BEGIN BEGIN $refused NULL; END; RAISE EXCEPTION 'an error of another' USING ERRCODE = 'PT401'; END \$\$" >/dev/null 2>&1 || true
+    psql -qXAt -c "DO \$\$ BEGIN $refused RAISE; END \$\$" >/dev/null 2>&1 || true
+    logged
+    grep -q 'an error of another' "$DIR/log" && ! grep 'token rejected' "$DIR/log"
 }
 
 # What is refused at load is named by its reason.
