@@ -104,6 +104,7 @@ COMMIT;
 -- nor what a budget refuses, in a request of its own each: neither requests nor tokens of the tenant, nor requests of the subject
 \c - :admin
 SELECT tenancy.set_price('m', 1, 1), tenancy.set_budget('acme', 'day', 0) > 0 AS set, tenancy.set_rate_limit('acme', 1, burst => 9, tokens_per_minute => 1000);
+SELECT tenancy.forget_rates('acme');
 \c - regress_app
 \set ask 'SELECT status FROM agent.call(\'begin_turn\', :\'token_acme_bob\', \'{"model": "m", "max_tokens": 900, "messages": [{"role": "user", "content": "hi"}]}\', \'{}\')'
 BEGIN;

@@ -3,7 +3,7 @@
 \set setup :test_dir '/sql/include/setup.psql'
 \i :setup
 SET client_min_messages = warning;
-TRUNCATE agent.sessions, agent.turns, agent.usage, agent.traces, agent.feedback CASCADE;
+TRUNCATE agent.sessions, agent.turns, agent.usage, agent.traces, agent.feedback, agent.files, agent.file_usage, agent.work_items CASCADE;
 DELETE FROM tenancy.budgets;
 DELETE FROM tenancy.prices;
 DELETE FROM tenancy.retention;
