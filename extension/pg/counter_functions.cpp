@@ -6,6 +6,7 @@
 #include "pg/pending.hpp"
 
 #include <algorithm>
+#include <optional>
 
 namespace tenancy::pg {
 
@@ -103,12 +104,12 @@ Thresholds thresholds_of(const Counter &counter) {
 
 // A counter that a hold did not fit into, or that is in force and not in memory.
 struct Refused {
-    const Counter *counter; // nullptr: none, all is held
+    Counter counter;
     HoldAnswer answer;
 };
 
-// All or nothing.
-Refused hold_all(const TurnScope &turn, const Amount &amount) {
+// All or nothing: what refused, if anything did.
+std::optional<Refused> hold_all(const TurnScope &turn, const Amount &amount) {
     const Counters counters = counters_of(turn);
     const int mark = pending_mark();
     for (int i = 0; i < counters.count; i++) {
@@ -121,16 +122,16 @@ Refused hold_all(const TurnScope &turn, const Amount &amount) {
             (answer.outcome == HoldOutcome::no_slot && !counter.in_force))
             continue;
         pending_undo(mark);
-        return {&counter, answer};
+        return Refused{counter, answer};
     }
-    return {nullptr, {}};
+    return std::nullopt;
 }
 
 Datum refused_row(FunctionCallInfo fcinfo, const Refused &refused) {
     TupleDesc desc = nullptr;
     if (get_call_result_type(fcinfo, nullptr, &desc) != TYPEFUNC_COMPOSITE)
         elog(ERROR, "tenancy.hold_counters() returns a row");
-    const Counter &counter = *refused.counter;
+    const Counter &counter = refused.counter;
     const bool is_missing = refused.answer.outcome == HoldOutcome::no_slot;
     Datum values[kRefusedColumns] = {BoolGetDatum(is_missing),
                                      CStringGetTextDatum(counter.scope),
@@ -173,11 +174,10 @@ Datum pgt_counters_of(PG_FUNCTION_ARGS) {
 Datum pgt_hold_counters(PG_FUNCTION_ARGS) {
     ForceSyncCommit(); // what is answered for survives a crash, but anyone may set
                        // synchronous_commit
-    const Refused refused =
-        hold_all(turn_argument(fcinfo), {PG_GETARG_INT64(1), PG_GETARG_INT64(2)});
-    if (refused.counter == nullptr)
+    const auto refused = hold_all(turn_argument(fcinfo), {PG_GETARG_INT64(1), PG_GETARG_INT64(2)});
+    if (!refused)
         PG_RETURN_NULL();
-    PG_RETURN_DATUM(refused_row(fcinfo, refused));
+    PG_RETURN_DATUM(refused_row(fcinfo, *refused));
 }
 
 // (turn, used money, used tokens, spent money, spent tokens, ended turns)
