@@ -40,12 +40,27 @@ Json issuer_json(const IssuerConfig &issuer) {
                 {"leeway_seconds", issuer.leeway_seconds},
                 {"max_lifetime_seconds", issuer.max_lifetime_seconds},
                 {"max_age_seconds", issuer.max_age_seconds}};
+    put(out, "one_time_jti", issuer.one_time_jti);
     if (!issuer.jwks_file.empty())
         out["jwks"] = file_text(issuer.jwks_file); // as text: the database refuses doubled members
     return out;
 }
 
-Json limits_json(const RateLimitConfig &rate, const BudgetConfig &budget) {
+Json quota_json(const FileQuotaConfig &quota) {
+    Json out = Json::object();
+    put(out, "max_bytes", quota.max_bytes);
+    put(out, "max_files", quota.max_files);
+    put(out, "max_file_bytes", quota.max_file_bytes);
+    if (!quota.allowed_mime_types.empty())
+        out["allowed_mime_types"] = quota.allowed_mime_types;
+    return out;
+}
+
+// Of the defaults or of an override: both have these blocks.
+template <typename Block>
+Json limits_json(const Block &block) {
+    const RateLimitConfig &rate = block.rate_limit;
+    const BudgetConfig &budget = block.budget;
     Json rates = Json::object();
     put(rates, "requests_per_minute", rate.requests_per_minute);
     put(rates, "burst", rate.burst);
@@ -57,11 +72,11 @@ Json limits_json(const RateLimitConfig &rate, const BudgetConfig &budget) {
     put(money, "limit_usd", budget.limit_usd);
     put(money, "limit_tokens", budget.limit_tokens);
     put(money, "warn_ratio", budget.warn_ratio);
-    return {{"rate_limit", rates}, {"budget", money}};
+    return {{"rate_limit", rates}, {"budget", money}, {"file_quota", quota_json(block.file_quota)}};
 }
 
 Json tenancy_json(const TenancyConfig &tenancy) {
-    Json out = limits_json(tenancy.rate_limit, tenancy.budget);
+    Json out = limits_json(tenancy);
     out["issuers"] = Json::array();
     for (const IssuerConfig &issuer : tenancy.issuers)
         out["issuers"].push_back(issuer_json(issuer));
@@ -74,7 +89,7 @@ Json tenancy_json(const TenancyConfig &tenancy) {
     }
     out["overrides"] = Json::object();
     for (const auto &[tenant, own] : tenancy.overrides)
-        out["overrides"][tenant] = limits_json(own.rate_limit, own.budget);
+        out["overrides"][tenant] = limits_json(own);
     return out;
 }
 
@@ -154,10 +169,13 @@ Json parsed(const std::optional<std::string> &text) {
 } // namespace
 
 std::string apply_json(const Config &config) {
-    const Json out = {{"tenancy", tenancy_json(config.tenancy)},
-                      {"pricing", pricing_json(config.prices)},
-                      {"budget", budget_json(config.budget)},
-                      {"model", config.model.name}};
+    Json out = {{"tenancy", tenancy_json(config.tenancy)},
+                {"pricing", pricing_json(config.prices)},
+                {"budget", budget_json(config.budget)},
+                {"model", config.model.name},
+                {"fallback_models", Json::array()}};
+    for (const ModelConfig &fallback : config.model.fallbacks)
+        out["fallback_models"].push_back(fallback.name);
     return out.dump();
 }
 
@@ -177,8 +195,9 @@ std::string apply_report(const db::Rows &rows, bool dry_run) {
             rest += "not in the file, left alone: " + thing + "\n";
         else if (action == "unpriced")
             rest += "no price for " + thing.substr(thing.find(' ') + 1) +
-                    ": its turns are refused once anything has a price or a budget in USD; a "
-                    "pricing.default of 0 sets none\n";
+                    ": turns are refused once anything has a price or a budget in USD, also while "
+                    "another model answers; pricing.default is of model.name alone, and one of 0 "
+                    "sets no price\n";
     }
     const std::string total = std::to_string(counts["add"]) + " added, " +
                               std::to_string(counts["change"]) + " changed, " +

@@ -158,6 +158,13 @@ struct BudgetConfig {
     bool operator==(const BudgetConfig &) const = default;
 };
 
+/// All absent and no types: nothing is said of files.
+struct FileQuotaConfig {
+    std::optional<long> max_bytes, max_files, max_file_bytes;
+    std::vector<std::string> allowed_mime_types; // empty: any
+    bool operator==(const FileQuotaConfig &) const = default;
+};
+
 struct IssuerConfig {
     std::string issuer;
     std::vector<std::string> audiences;
@@ -170,6 +177,7 @@ struct IssuerConfig {
     long leeway_seconds = 30;
     long max_lifetime_seconds = 0;
     long max_age_seconds = 0;
+    std::optional<bool> one_time_jti; // absent: as it is
     bool operator==(const IssuerConfig &) const = default;
 };
 
@@ -184,6 +192,7 @@ struct TenantConfig {
 struct TenantOverride {
     RateLimitConfig rate_limit;
     BudgetConfig budget;
+    FileQuotaConfig file_quota;
     bool operator==(const TenantOverride &) const = default;
 };
 
@@ -193,6 +202,7 @@ struct TenancyConfig {
     std::vector<TenantConfig> tenants;
     RateLimitConfig rate_limit;
     BudgetConfig budget;
+    FileQuotaConfig file_quota;
     std::map<std::string, TenantOverride> overrides;
     bool operator==(const TenancyConfig &) const = default;
 };

@@ -46,6 +46,15 @@ void read_budget(Section section, BudgetConfig &budget) {
     section.finish();
 }
 
+void read_file_quota(Section section, FileQuotaConfig &quota) {
+    for (const auto &[key, value] : {std::pair{"max_bytes", &quota.max_bytes},
+                                     {"max_files", &quota.max_files},
+                                     {"max_file_bytes", &quota.max_file_bytes}})
+        *value = section.number(key, 0, 1000000000000000);
+    quota.allowed_mime_types = section.texts("allowed_mime_types");
+    section.finish();
+}
+
 void read_key_source(Section &section, IssuerConfig &issuer) {
     if (auto url = section.text("jwks_url"))
         issuer.jwks_url = *url;
@@ -81,6 +90,7 @@ IssuerConfig read_issuer(Section section) {
     issuer.leeway_seconds = section.number("leeway_seconds", 0, 300).value_or(30);
     issuer.max_lifetime_seconds = section.number("max_lifetime_seconds", 0, 31536000).value_or(0);
     issuer.max_age_seconds = section.number("max_age_seconds", 0, 31536000).value_or(0);
+    issuer.one_time_jti = section.flag("one_time_jti");
     section.finish();
     return issuer;
 }
@@ -123,11 +133,13 @@ void read_tenancy(Section section, TenancyConfig &tenancy) {
         tenancy.tenants.push_back(read_tenant(tenant));
     read_rate_limit(section.section("rate_limit"), tenancy.rate_limit);
     read_budget(section.section("budget"), tenancy.budget);
+    read_file_quota(section.section("file_quota"), tenancy.file_quota);
     Section overrides = section.section("overrides");
     for (auto &[tenant, block] : overrides.named_sections()) {
         TenantOverride &own = tenancy.overrides[tenant];
         read_rate_limit(block.section("rate_limit"), own.rate_limit);
         read_budget(block.section("budget"), own.budget);
+        read_file_quota(block.section("file_quota"), own.file_quota);
         block.finish();
     }
     overrides.finish();

@@ -10,7 +10,7 @@
 
 namespace tenancy::server {
 
-/// server.tenancy: admin_url, issuers, tenants, rate_limit, budget, overrides.
+/// server.tenancy: admin_url, issuers, tenants, rate_limit, budget, file_quota, overrides.
 void read_tenancy(Section section, TenancyConfig &tenancy);
 
 /// pricing: {default: {...}, models: {<name>: {...}}}; the default goes under "".

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
 namespace tenancy::pg {
 
@@ -30,7 +29,7 @@ int compare(const void *left, const void *right) {
 
 std::int64_t sum_of(std::int64_t a, std::int64_t b) {
     std::int64_t sum = 0;
-    return __builtin_add_overflow(a, b, &sum) ? std::numeric_limits<std::int64_t>::max() : sum;
+    return __builtin_add_overflow(a, b, &sum) ? kCounterMost : sum;
 }
 
 void merge_into(Charge &charge, const Charge &other) {

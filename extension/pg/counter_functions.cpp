@@ -6,6 +6,7 @@
 #include "pg/pending.hpp"
 
 #include <algorithm>
+#include <optional>
 
 namespace tenancy::pg {
 
@@ -20,6 +21,7 @@ enum ScopeColumn {
 };
 constexpr int kScopeColumns = 5;
 constexpr int kCounterColumns = 11;
+constexpr int kRefusedColumns = 11; // of tenancy.refused_hold
 
 // The first argument, of type tenancy.turn_scope.
 TurnScope turn_argument(FunctionCallInfo fcinfo) {
@@ -100,8 +102,14 @@ Thresholds thresholds_of(const Counter &counter) {
     return at;
 }
 
-// All or nothing; false also when a counter that is in force is not in memory.
-bool hold_all(const TurnScope &turn, const Amount &amount) {
+// A counter that a hold did not fit into, or that is in force and not in memory.
+struct Refused {
+    Counter counter;
+    HoldAnswer answer;
+};
+
+// All or nothing: what refused, if anything did.
+std::optional<Refused> hold_all(const TurnScope &turn, const Amount &amount) {
     const Counters counters = counters_of(turn);
     const int mark = pending_mark();
     for (int i = 0; i < counters.count; i++) {
@@ -114,9 +122,31 @@ bool hold_all(const TurnScope &turn, const Amount &amount) {
             (answer.outcome == HoldOutcome::no_slot && !counter.in_force))
             continue;
         pending_undo(mark);
-        return false;
+        return Refused{counter, answer};
     }
-    return true;
+    return std::nullopt;
+}
+
+Datum refused_row(FunctionCallInfo fcinfo, const Refused &refused) {
+    TupleDesc desc = nullptr;
+    if (get_call_result_type(fcinfo, nullptr, &desc) != TYPEFUNC_COMPOSITE)
+        elog(ERROR, "tenancy.hold_counters() returns a row");
+    const Counter &counter = refused.counter;
+    const bool is_missing = refused.answer.outcome == HoldOutcome::no_slot;
+    Datum values[kRefusedColumns] = {BoolGetDatum(is_missing),
+                                     CStringGetTextDatum(counter.scope),
+                                     CStringGetTextDatum(counter.scope_value),
+                                     CStringGetTextDatum(counter.period),
+                                     TimestampTzGetDatum(counter.window_end),
+                                     Int64GetDatum(counter.money_limit),
+                                     Int64GetDatum(counter.tokens_limit),
+                                     Int64GetDatum(refused.answer.spent.money),
+                                     Int64GetDatum(refused.answer.spent.tokens),
+                                     Int64GetDatum(refused.answer.used.money),
+                                     Int64GetDatum(refused.answer.used.tokens)};
+    bool nulls[kRefusedColumns] = {};
+    std::fill(nulls + 1, nulls + kRefusedColumns, is_missing);
+    return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 
 } // namespace
@@ -140,11 +170,14 @@ Datum pgt_counters_of(PG_FUNCTION_ARGS) {
     PG_RETURN_VOID();
 }
 
-// (turn, money, tokens)
+// (turn, money, tokens) -> NULL: held, else tenancy.refused_hold
 Datum pgt_hold_counters(PG_FUNCTION_ARGS) {
     ForceSyncCommit(); // what is answered for survives a crash, but anyone may set
                        // synchronous_commit
-    PG_RETURN_BOOL(hold_all(turn_argument(fcinfo), {PG_GETARG_INT64(1), PG_GETARG_INT64(2)}));
+    const auto refused = hold_all(turn_argument(fcinfo), {PG_GETARG_INT64(1), PG_GETARG_INT64(2)});
+    if (!refused)
+        PG_RETURN_NULL();
+    PG_RETURN_DATUM(refused_row(fcinfo, *refused));
 }
 
 // (turn, used money, used tokens, spent money, spent tokens, ended turns)

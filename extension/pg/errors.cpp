@@ -30,7 +30,7 @@ void raise_refusal(core::Code why) {
                         errhidecontext(true)));
     token_stats_count_refusal(why);
     const bool is_forbidden = why == core::Code::tenant_suspended;
-    const uint64 skipped = refusal_log_begin(is_forbidden ? kForbidden : kUnauthorized);
+    const uint64 skipped = refusal_log_begin(__func__);
     if (is_forbidden)
         ereport(ERROR, (errcode(kForbidden), errmsg("tenant is suspended"),
                         errdetail("{\"code\": \"tenant_suspended\"}"),

@@ -5,6 +5,8 @@
 #include "pg/registry.hpp"
 #include "pg/token_stats.hpp"
 
+#include <cstring>
+
 namespace tenancy::pg {
 
 namespace {
@@ -12,17 +14,15 @@ namespace {
 constexpr std::int64_t kUsPerSecond = 1'000'000;
 
 int lines_per_second = 10;
-int muted_sqlstate = 0; // of the error that must not be logged; 0 = none
+const char *muted_function = nullptr; // that raised what must not be logged; nullptr = none
 emit_log_hook_type previous_hook = nullptr;
 
-// An error that an EXCEPTION block catches never comes here: what is muted ends with the next error
-// that does.
+// A refusal that an EXCEPTION block catches never comes here, and others' errors may have its
+// SQLSTATE: it is known by the function that raised it, for each refusal decides anew.
 void keep_out(ErrorData *error) {
-    if (error->elevel >= ERROR) {
-        if (error->sqlerrcode == muted_sqlstate && muted_sqlstate != 0)
-            error->output_to_server = false;
-        muted_sqlstate = 0;
-    }
+    if (error->elevel >= ERROR && muted_function != nullptr && error->funcname != nullptr &&
+        std::strcmp(error->funcname, muted_function) == 0)
+        error->output_to_server = false;
     if (previous_hook != nullptr)
         previous_hook(error);
 }
@@ -38,12 +38,12 @@ void refusal_log_install() {
     emit_log_hook = keep_out;
 }
 
-uint64 refusal_log_begin(int sqlstate) {
+uint64 refusal_log_begin(const char *raised_by) {
     uint64 skipped = 0;
     const auto second = static_cast<uint64>(wall_clock_us() / kUsPerSecond);
     const bool may_write =
         token_stats_take_line(second, static_cast<uint64>(lines_per_second), skipped);
-    muted_sqlstate = may_write ? 0 : sqlstate;
+    muted_function = may_write ? nullptr : raised_by;
     return skipped;
 }
 

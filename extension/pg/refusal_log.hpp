@@ -9,9 +9,9 @@ namespace tenancy::pg {
 // Defines tenancy.refusal_log_rate and installs the hook. Called once, in the postmaster.
 void refusal_log_install();
 
-// Decides on the refusal that is about to be raised with the given SQLSTATE: when its line must not
-// be written it is kept out of the server log; the client gets its error all the same. Returns how
-// many lines were left out since the last one that was written.
-uint64 refusal_log_begin(int sqlstate);
+// Decides on the refusal that the function of that name (__func__) is about to raise: when its line
+// must not be written it is kept out of the server log; the client gets its error all the same.
+// Returns how many lines were left out since the last one that was written.
+uint64 refusal_log_begin(const char *raised_by);
 
 } // namespace tenancy::pg

@@ -5,7 +5,6 @@
 #include "pg/errors.hpp"
 
 #include <cstring>
-#include <limits>
 
 namespace tenancy::pg {
 
@@ -25,7 +24,7 @@ void add(pg_atomic_uint64 &value, std::int64_t delta) {
     std::int64_t sum = 0;
     do {
         if (__builtin_add_overflow(static_cast<std::int64_t>(seen), delta, &sum))
-            sum = std::numeric_limits<std::int64_t>::max();
+            sum = kCounterMost;
     } while (!pg_atomic_compare_exchange_u64(&value, &seen, static_cast<uint64>(sum)));
 }
 

@@ -10,10 +10,14 @@
 #include "pg/shared_table.hpp"
 
 #include <cstdint>
+#include <limits>
 
 namespace tenancy::pg {
 
 inline constexpr std::size_t kMaxScopeBytes = 256;
+
+// Counters and sums stay here instead of wrapping: tenancy.counter_most() in SQL.
+inline constexpr std::int64_t kCounterMost = std::numeric_limits<std::int64_t>::max();
 
 // Hashed as raw bytes, so it is always zeroed first. One budget counts one scope value (a session,
 // a subject, a model) of one tenant in one window.

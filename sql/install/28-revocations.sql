@@ -134,18 +134,26 @@ COMMENT ON FUNCTION tenancy.unrevoke_subject(text, text) IS
     'Takes revoke_subject() back; false when there was nothing to take back';
 REVOKE ALL ON FUNCTION tenancy.unrevoke_subject(text, text) FROM PUBLIC;
 
--- Five minutes, the largest leeway, after exp no verifier passes the token any more.
-CREATE FUNCTION tenancy.purge_revocations() RETURNS bigint
+-- Five minutes, the largest leeway, after exp no verifier passes the token any more. The outer conditions are
+-- for a revocation that somebody prolongs meanwhile.
+CREATE FUNCTION tenancy.purge_revocations(max_rows bigint DEFAULT NULL) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    WITH tokens AS (DELETE FROM tenancy.revoked_tokens r
-                    WHERE r.expires_at < clock_timestamp() - interval '5 minutes' RETURNING 1),
+    WITH dead AS (SELECT clock_timestamp() - interval '5 minutes' AS until),
+         tokens AS (DELETE FROM tenancy.revoked_tokens r
+                    WHERE r.expires_at < (SELECT d.until FROM dead d) AND (r.issuer, r.jti) IN (
+                        SELECT x.issuer, x.jti FROM tenancy.revoked_tokens x, dead d WHERE x.expires_at < d.until LIMIT max_rows)
+                    RETURNING 1),
          subjects AS (DELETE FROM tenancy.revoked_subjects r
-                      WHERE r.expires_at < clock_timestamp() - interval '5 minutes' RETURNING 1),
+                      WHERE r.expires_at < (SELECT d.until FROM dead d) AND (r.issuer, r.subject) IN (
+                        SELECT x.issuer, x.subject FROM tenancy.revoked_subjects x, dead d WHERE x.expires_at < d.until LIMIT max_rows)
+                      RETURNING 1),
          used AS (DELETE FROM tenancy.used_tokens u
-                  WHERE u.expires_at < clock_timestamp() - interval '5 minutes' RETURNING 1)
+                  WHERE (u.issuer, u.jti) IN (
+                      SELECT x.issuer, x.jti FROM tenancy.used_tokens x, dead d WHERE x.expires_at < d.until LIMIT max_rows)
+                  RETURNING 1)
     SELECT (SELECT count(*) FROM tokens) + (SELECT count(*) FROM subjects) + (SELECT count(*) FROM used);
 END;
-COMMENT ON FUNCTION tenancy.purge_revocations() IS
-    'Deletes revocations and uses of tokens that have expired by themselves; returns how many';
-REVOKE ALL ON FUNCTION tenancy.purge_revocations() FROM PUBLIC;
+COMMENT ON FUNCTION tenancy.purge_revocations(bigint) IS
+    'Deletes revocations and uses of tokens that have expired by themselves, up to max_rows of each kind (NULL: all); returns how many';
+REVOKE ALL ON FUNCTION tenancy.purge_revocations(bigint) FROM PUBLIC;

@@ -20,6 +20,13 @@ CREATE FUNCTION tenancy.counters_of(turn tenancy.turn_scope,
 COMMENT ON FUNCTION tenancy.counters_of(tenancy.turn_scope) IS 'Internal: the counters that a turn touches';
 REVOKE ALL ON FUNCTION tenancy.counters_of(tenancy.turn_scope) FROM PUBLIC;
 
+CREATE FUNCTION tenancy.counter_most() RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN 9223372036854775807;
+COMMENT ON FUNCTION tenancy.counter_most() IS
+    'Internal: where counters stay instead of wrapping, in memory (kCounterMost of extension/pg/slots.hpp) and from the rows';
+REVOKE ALL ON FUNCTION tenancy.counter_most() FROM PUBLIC;
+
 -- The counter as the rows have it.
 CREATE FUNCTION tenancy.count_rows(p_tenant text, p_scope text, p_value text, p_from timestamptz,
         p_to timestamptz, OUT used_money bigint, OUT used_tokens bigint, OUT spent_money bigint,
@@ -38,16 +45,16 @@ BEGIN
       AND CASE p_scope WHEN 'session' THEN t.session_id = p_value
           WHEN 'subject' THEN coalesce(t.subject, '') = p_value
           WHEN 'model' THEN coalesce(t.model, '') = p_value ELSE true END;
-    SELECT least(9e18, coalesce(sum(u.cost_picodollars), 0)),
-           least(9e18, coalesce(sum(u.input_tokens::numeric + u.output_tokens), 0))
+    SELECT least(tenancy.counter_most(), coalesce(sum(u.cost_picodollars), 0)),
+           least(tenancy.counter_most(), coalesce(sum(u.input_tokens::numeric + u.output_tokens), 0))
     INTO spent_money, spent_tokens
     FROM agent.usage u
     WHERE u.tenant_id = p_tenant AND u.admitted_at >= p_from AND u.admitted_at < p_to
       AND CASE p_scope WHEN 'session' THEN u.session_id = p_value
           WHEN 'subject' THEN coalesce(u.subject, '') = p_value
           WHEN 'model' THEN coalesce(u.admitted_model, '') = p_value ELSE p_scope <> 'turns' END;
-    used_money := least(9e18, spent_money + held_money);
-    used_tokens := least(9e18, spent_tokens + held_tokens);
+    used_money := least(tenancy.counter_most(), spent_money + held_money);
+    used_tokens := least(tenancy.counter_most(), spent_tokens + held_tokens);
 END
 $$;
 COMMENT ON FUNCTION tenancy.count_rows(text, text, text, timestamptz, timestamptz) IS
@@ -75,10 +82,15 @@ $$;
 COMMENT ON FUNCTION tenancy.rebuild_counters(tenancy.turn_scope) IS 'Internal: rebuilds the counters of a turn from the rows';
 REVOKE ALL ON FUNCTION tenancy.rebuild_counters(tenancy.turn_scope) FROM PUBLIC;
 
-CREATE FUNCTION tenancy.hold_counters(turn tenancy.turn_scope, money bigint, tokens bigint) RETURNS boolean
+CREATE TYPE tenancy.refused_hold AS (is_missing boolean, scope text, scope_value text, period text, window_end timestamptz,
+    money_limit bigint, tokens_limit bigint, spent_money bigint, spent_tokens bigint, used_money bigint, used_tokens bigint);
+COMMENT ON TYPE tenancy.refused_hold IS
+    'Internal: the counter that a hold did not fit into, or is_missing and nothing else: it must be rebuilt first';
+
+CREATE FUNCTION tenancy.hold_counters(turn tenancy.turn_scope, money bigint, tokens bigint) RETURNS tenancy.refused_hold
     LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgt_hold_counters';
 COMMENT ON FUNCTION tenancy.hold_counters(tenancy.turn_scope, bigint, bigint) IS
-    'Internal: holds on all counters of a turn, or on none: false; then try_hold() says why';
+    'Internal: holds on all counters of a turn, NULL, or on none: the one that refused';
 REVOKE ALL ON FUNCTION tenancy.hold_counters(tenancy.turn_scope, bigint, bigint) FROM PUBLIC;
 
 CREATE FUNCTION tenancy.settle_counters(turn tenancy.turn_scope, used_money bigint, used_tokens bigint,
@@ -87,32 +99,6 @@ CREATE FUNCTION tenancy.settle_counters(turn tenancy.turn_scope, used_money bigi
 COMMENT ON FUNCTION tenancy.settle_counters(tenancy.turn_scope, bigint, bigint, bigint, bigint, int) IS
     'Internal: adds to all counters of a turn when this transaction commits; one that is not there needs nothing, it will be rebuilt from the rows';
 REVOKE ALL ON FUNCTION tenancy.settle_counters(tenancy.turn_scope, bigint, bigint, bigint, bigint, int) FROM PUBLIC;
-
--- One pass over the counters: NULL = all held; 'rebuild' = one was not there; else the refusal.
-CREATE FUNCTION tenancy.try_hold(turn tenancy.turn_scope, money bigint, tokens bigint) RETURNS jsonb
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    mark CONSTANT int := tenancy.holds_mark();
-    c record;
-    h record;
-    units bigint;
-BEGIN
-    FOR c IN SELECT * FROM tenancy.counters_of(turn) LOOP
-        units := CASE c.scope WHEN 'turns' THEN 1 ELSE tokens END;
-        h := tenancy.slot_hold(turn.tenant_id, c.budget_id, c.scope_value, c.window_start,
-            CASE c.scope WHEN 'turns' THEN 0 ELSE money END, units,
-            CASE WHEN c.enforced THEN c.money_limit ELSE -1 END,
-            CASE WHEN c.enforced THEN c.tokens_limit ELSE -1 END);
-        CONTINUE WHEN h.held OR (h.held IS NULL AND NOT c.in_force);
-        PERFORM tenancy.holds_undo(mark);
-        RETURN CASE WHEN h.held IS NULL THEN '"rebuild"'::jsonb ELSE tenancy.hold_refusal(to_jsonb(c), to_jsonb(h), money, units) END;
-    END LOOP;
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION tenancy.try_hold(tenancy.turn_scope, bigint, bigint) IS 'Internal: holds on all counters of a turn, or on none';
-REVOKE ALL ON FUNCTION tenancy.try_hold(tenancy.turn_scope, bigint, bigint) FROM PUBLIC;
 
 -- Which limit said no, what is left of it and when it begins anew. budget_held: it would fit if the open
 -- turns cost nothing, so waiting helps.
@@ -136,7 +122,7 @@ END;
 COMMENT ON FUNCTION tenancy.hold_refusal(jsonb, jsonb, bigint, bigint) IS 'Internal: why a hold was refused';
 REVOKE ALL ON FUNCTION tenancy.hold_refusal(jsonb, jsonb, bigint, bigint) FROM PUBLIC;
 
--- The slow path, for a turn whose counters find no room in memory: decides as try_hold() does, from the
+-- The slow path, for a turn whose counters find no room in memory: decides as hold_counters() does, from the
 -- rows, under the exclusive ledger lock. A counter in a row would be a second truth. Counters of the turn
 -- that are in memory follow.
 CREATE FUNCTION tenancy.hold_by_rows(turn tenancy.turn_scope, money bigint, tokens bigint) RETURNS jsonb
@@ -166,31 +152,31 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tenancy.hold_by_rows(tenancy.turn_scope, bigint, bigint) IS
-    'Internal: as try_hold(), from the rows; under the exclusive ledger lock';
+    'Internal: as hold_counters(), from the rows; under the exclusive ledger lock';
 REVOKE ALL ON FUNCTION tenancy.hold_by_rows(tenancy.turn_scope, bigint, bigint) FROM PUBLIC;
 
 CREATE FUNCTION tenancy.hold(turn tenancy.turn_scope, money bigint, tokens bigint) RETURNS jsonb
     LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    refusal jsonb;
+    refused tenancy.refused_hold;
 BEGIN
     PERFORM tenancy.lock_ledger(turn.tenant_id, false);
-    IF tenancy.hold_counters(turn, money, tokens) THEN
+    refused := tenancy.hold_counters(turn, money, tokens);
+    IF refused IS NULL THEN
         RETURN NULL;
-    END IF;
-    refusal := tenancy.try_hold(turn, money, tokens);
-    IF refusal = '"rebuild"' THEN
+    ELSIF refused.is_missing THEN
         -- Not an upgrade of the lock: two sessions that both upgrade would wait for each other.
         PERFORM tenancy.unlock_shared_ledger(turn.tenant_id);
         PERFORM tenancy.rebuild_counters(turn);
-        refusal := tenancy.try_hold(turn, money, tokens);
-        IF refusal = '"rebuild"' THEN
-            -- Other tenants took the room already.
-            refusal := tenancy.hold_by_rows(turn, money, tokens);
+        refused := tenancy.hold_counters(turn, money, tokens);
+        IF refused.is_missing THEN -- other tenants took the room already
+            RETURN tenancy.hold_by_rows(turn, money, tokens);
+        ELSIF refused IS NULL THEN
+            RETURN NULL;
         END IF;
     END IF;
-    RETURN refusal;
+    RETURN tenancy.hold_refusal(to_jsonb(refused), to_jsonb(refused), money, CASE refused.scope WHEN 'turns' THEN 1 ELSE tokens END);
 END
 $$;
 COMMENT ON FUNCTION tenancy.hold(tenancy.turn_scope, bigint, bigint) IS

@@ -1,6 +1,13 @@
 -- Checks of request bodies and query values, and how a route refuses. Bad input is an answer (422), never
 -- an exception: what is wrong is found before anything is cast.
 
+-- The tables have a CHECK of their own each.
+CREATE FUNCTION agent.session_id_rule() RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN '{"session_id": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,128}$"}}'::jsonb;
+COMMENT ON FUNCTION agent.session_id_rule() IS 'The rule of a body''s session_id, as agent.invalid_fields() takes it';
+REVOKE ALL ON FUNCTION agent.session_id_rule() FROM PUBLIC;
+
 CREATE FUNCTION agent.parse_time(input text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC' SET DateStyle = 'ISO'
 AS $$

@@ -8,8 +8,7 @@ DECLARE
     wanted text;
 BEGIN
     PERFORM tenancy.set_tenant_from_jwt(token);
-    errors := agent.invalid_fields(body, 'body',
-        '{"session_id": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,128}$"}}');
+    errors := agent.invalid_fields(body, 'body', agent.session_id_rule());
     IF errors IS NOT NULL THEN
         RETURN agent.refuse('session.create', 'session', NULL, 422, 'invalid_request', errors);
     END IF;

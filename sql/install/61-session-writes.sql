@@ -35,8 +35,7 @@ DECLARE
 BEGIN
     PERFORM tenancy.set_tenant_from_jwt(token);
     errors := coalesce(
-        agent.invalid_fields(body, 'path',
-            '{"session_id": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,128}$", "required": true}}'),
+        agent.invalid_fields(body, 'path', jsonb_set(agent.session_id_rule(), '{session_id,required}', 'true')),
         agent.invalid_fields(body, 'body', '{"messages": {"type": "list", "required": true}}'),
         agent.invalid_messages(body -> 'messages'));
     IF errors IS NOT NULL THEN

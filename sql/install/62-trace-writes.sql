@@ -39,9 +39,8 @@ BEGIN
         '{"trace_id": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,64}$", "required": true},
           "started_at": {"type": "time"}, "ended_at": {"type": "time"},
           "model": {"type": "string", "max": 256},
-          "session_id": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,128}$"},
           "status": {"type": "string", "pattern": "^(ok|error|aborted)$"},
-          "spans": {"type": "list", "required": true}}'),
+          "spans": {"type": "list", "required": true}}' || agent.session_id_rule()),
         agent.invalid_spans(trace -> 'spans'));
 END
 $$;

@@ -6,13 +6,12 @@ BEGIN ATOMIC
     SELECT CASE WHEN required
         THEN '{"rating": {"type": "integer", "one_of": [1, -1], "expected": "1 or -1", "required": true},
                "trace_id": {"type": "string", "max": 128},
-               "session_id": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,128}$"},
                "model_id": {"type": "string", "max": 256},
                "latency_ms": {"type": "number", "min": 0, "max": 1000000000000},
                "turn_index": {"type": "integer", "min": 0, "max": 2147483647},
                "agent_type": {"type": "string", "max": 256},
                "comment": {"type": "string", "max": 10000},
-               "correction": {"type": "string", "max": 10000}}'::jsonb
+               "correction": {"type": "string", "max": 10000}}'::jsonb OPERATOR(pg_catalog.||) agent.session_id_rule()
         ELSE '{"rating": {"type": "integer", "one_of": [1, -1], "expected": "1 or -1"},
                "comment": {"type": "string", "max": 10000},
                "correction": {"type": "string", "max": 10000}}'::jsonb END;

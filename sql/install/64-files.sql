@@ -161,14 +161,14 @@ CREATE FUNCTION agent.create_file(token text, body jsonb, content bytea) RETURNS
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC'
 AS $$
 DECLARE
+    id_pattern CONSTANT text := agent.session_id_rule() #>> '{session_id,pattern}';
     errors jsonb;
     wanted_session CONSTANT text := nullif(body ->> 'session_id', '');
     outcome record;
 BEGIN
     PERFORM tenancy.set_tenant_from_jwt(token);
-    IF wanted_session !~ '^[a-zA-Z0-9_-]{1,128}$' THEN
-        RETURN agent.refuse('file.upload', 'file', NULL, 400, 'invalid_request',
-            '"session_id must match ^[a-zA-Z0-9_-]{1,128}$"');
+    IF wanted_session !~ id_pattern THEN
+        RETURN agent.refuse('file.upload', 'file', NULL, 400, 'invalid_request', to_jsonb('session_id must match ' || id_pattern));
     END IF;
     errors := coalesce(agent.invalid_fields(body, 'body',
         '{"filename": {"type": "string", "max": 255, "pattern": "^[^[:cntrl:]]+$", "required": true}}'),
@@ -196,6 +196,7 @@ CREATE FUNCTION agent.list_files(token text, body jsonb) RETURNS agent.response
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET TimeZone = 'UTC'
 AS $$
 DECLARE
+    id_pattern CONSTANT text := agent.session_id_rule() #>> '{session_id,pattern}';
     errors jsonb;
 BEGIN
     PERFORM tenancy.set_tenant_from_jwt(token);
@@ -204,9 +205,8 @@ BEGIN
           "limit": {"type": "integer", "min": 1}, "offset": {"type": "integer", "min": 0}}');
     IF errors IS NOT NULL THEN
         RETURN agent.refuse('file.list', 'file', NULL, 422, 'invalid_request', errors);
-    ELSIF body ->> 'session_id' !~ '^[a-zA-Z0-9_-]{1,128}$' THEN
-        RETURN agent.refuse('file.list', 'file', NULL, 400, 'invalid_request',
-            '"session_id must match ^[a-zA-Z0-9_-]{1,128}$"');
+    ELSIF body ->> 'session_id' !~ id_pattern THEN
+        RETURN agent.refuse('file.list', 'file', NULL, 400, 'invalid_request', to_jsonb('session_id must match ' || id_pattern));
     END IF;
     RETURN agent.answer(200, (
         SELECT coalesce(jsonb_agg(agent.file_record(f, NULL) ORDER BY f.created_at DESC, f.file_id DESC), '[]')

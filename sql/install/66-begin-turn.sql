@@ -75,7 +75,6 @@ BEGIN
     RETURN coalesce(agent.invalid_fields(coalesce(body, 'null'), 'body',
         '{"messages": {"type": "list", "min": 1, "required": true},
           "model": {"type": "string", "max": 256},
-          "session_id": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,128}$"},
           "stream": {"type": "boolean"}, "logprobs": {"type": "boolean"},
           "temperature": {"type": "number"}, "top_p": {"type": "number"},
           "frequency_penalty": {"type": "number"}, "presence_penalty": {"type": "number"},
@@ -89,7 +88,7 @@ BEGIN
           "stop": {"type": "any", "types": ["string", "array"], "expected": "a string or a list of strings"},
           "seed": {"type": "integer"}, "logit_bias": {"type": "object"}, "response_format": {"type": "object"},
           "stream_options": {"type": "object"}, "answers_to_question_id": {"type": "string", "max": 256},
-          "reasoning_effort": {"type": "string", "max": 32}}'),
+          "reasoning_effort": {"type": "string", "max": 32}}' || agent.session_id_rule()),
         agent.invalid_messages(body -> 'messages'));
 END
 $$;

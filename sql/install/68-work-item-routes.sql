@@ -172,13 +172,19 @@ COMMENT ON FUNCTION agent.checkout_work_item(text, jsonb) IS
     'POST /v1/work-items/{work_item_id}/checkout: {actor_id? the subject, lease_duration_seconds? 300}. 200 the item; 400; 403; 409';
 REVOKE ALL ON FUNCTION agent.checkout_work_item(text, jsonb) FROM PUBLIC;
 
+CREATE FUNCTION agent.handoff_note_rules() RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN '{"accomplished": {"type": "list"}, "attempted": {"type": "list"}, "remaining": {"type": "list"},
+         "blockers": {"type": "list"}, "artifacts": {"type": "object"}, "context": {"type": "string", "max": 100000}}'::jsonb;
+COMMENT ON FUNCTION agent.handoff_note_rules() IS 'Rules of the note that whoever ends a lease leaves';
+REVOKE ALL ON FUNCTION agent.handoff_note_rules() FROM PUBLIC;
+
 CREATE FUNCTION agent.complete_work_item(token text, body jsonb) RETURNS agent.response
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN agent.answer_move('complete', token, body, '',
-        '{"review_required": {"type": "boolean"}, "accomplished": {"type": "list"}, "attempted": {"type": "list"}, "remaining": {"type": "list"},
-          "blockers": {"type": "list"}, "artifacts": {"type": "object"}, "context": {"type": "string", "max": 100000}}');
+        agent.handoff_note_rules() || '{"review_required": {"type": "boolean"}}');
 END
 $$;
 COMMENT ON FUNCTION agent.complete_work_item(text, jsonb) IS
@@ -190,9 +196,7 @@ CREATE FUNCTION agent.release_work_item(token text, body jsonb) RETURNS agent.re
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    RETURN agent.answer_move('release', token, body, '',
-        '{"accomplished": {"type": "list"}, "attempted": {"type": "list"}, "remaining": {"type": "list"},
-          "blockers": {"type": "list"}, "artifacts": {"type": "object"}, "context": {"type": "string", "max": 100000}}');
+    RETURN agent.answer_move('release', token, body, '', agent.handoff_note_rules());
 END
 $$;
 COMMENT ON FUNCTION agent.release_work_item(text, jsonb) IS

@@ -88,7 +88,7 @@ BEGIN
             ELSE tenancy.window_end(b.period, p_window, b.time_zone) END) c;
     END IF;
     PERFORM tenancy.add_alert(b, p_tenant, p_value, p_window, t.kind, t.measure, t.threshold::bigint,
-        least(after_money, 9e18)::bigint, least(after_tokens, 9e18)::bigint)
+        least(after_money, tenancy.counter_most())::bigint, least(after_tokens, tenancy.counter_most())::bigint)
     FROM (SELECT k.kind, m.measure, greatest(ceil(m.most * k.share), 1) AS threshold, m.spent, m.charged
         FROM (VALUES ('warn', b.warn_ratio), ('limit', 1)) k (kind, share),
             (VALUES ('money', b.limit_picodollars, after_money, charged_money),

@@ -1,5 +1,5 @@
 -- How long records are kept, per tenant, and the worker that removes what is older. The ledger (agent.usage)
--- has no such age: budgets count it. It goes with its tenant.
+-- has no such age: budgets count it. It goes with its tenant. docs/lifecycle.md says what else grows.
 
 CREATE TABLE tenancy.retention (
     tenant_id text COLLATE "C" PRIMARY KEY
@@ -8,6 +8,8 @@ CREATE TABLE tenancy.retention (
     traces interval CHECK (traces >= '0'),
     feedback interval CHECK (feedback >= '0'),
     audit interval CHECK (audit >= '0'),
+    files interval CHECK (files >= '0'),
+    work_items interval CHECK (work_items >= '0'),
     changed_at timestamptz NOT NULL DEFAULT now()
 );
 REVOKE ALL ON TABLE tenancy.retention FROM PUBLIC;
@@ -15,7 +17,8 @@ COMMENT ON TABLE tenancy.retention IS
     'How long the records of a tenant are kept; * is the default of all. NULL: as the default says, 0: for ever';
 
 CREATE FUNCTION tenancy.set_retention(tenant_id text DEFAULT NULL, sessions interval DEFAULT NULL,
-        traces interval DEFAULT NULL, feedback interval DEFAULT NULL, audit interval DEFAULT NULL) RETURNS void
+        traces interval DEFAULT NULL, feedback interval DEFAULT NULL, audit interval DEFAULT NULL,
+        files interval DEFAULT NULL, work_items interval DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -25,17 +28,19 @@ BEGIN
     PERFORM tenancy.require(who = '*' OR EXISTS (SELECT FROM tenancy.tenants t WHERE t.tenant_id = who),
         format('tenant "%s" is not registered', left(who, 100)),
         'See tenancy.tenants, or give NULL for the default of all tenants.');
-    PERFORM tenancy.require(least(sessions, traces, feedback, audit, '0') >= '0',
+    PERFORM tenancy.require(least(sessions, traces, feedback, audit, files, work_items, '0') >= '0',
         'an age is negative', 'Give how long to keep, 0 for ever, or NULL for the default of all tenants.');
-    INSERT INTO tenancy.retention VALUES (who, sessions, traces, feedback, audit, clock_timestamp())
+    INSERT INTO tenancy.retention VALUES (who, sessions, traces, feedback, audit, files, work_items, clock_timestamp())
     ON CONFLICT ON CONSTRAINT retention_pkey DO UPDATE SET sessions = excluded.sessions, traces = excluded.traces,
-        feedback = excluded.feedback, audit = excluded.audit, changed_at = excluded.changed_at;
+        feedback = excluded.feedback, audit = excluded.audit, files = excluded.files, work_items = excluded.work_items,
+        changed_at = excluded.changed_at;
 END
 $$;
-COMMENT ON FUNCTION tenancy.set_retention(text, interval, interval, interval, interval) IS
+COMMENT ON FUNCTION tenancy.set_retention(text, interval, interval, interval, interval, interval, interval) IS
     'Sets how long records of a tenant are kept (tenant NULL: the default of all): sessions since their last change, traces '
-    'with their turns since they began, feedback, and sealed audit rows. NULL = as the default says, 0 = for ever';
-REVOKE ALL ON FUNCTION tenancy.set_retention(text, interval, interval, interval, interval) FROM PUBLIC;
+    'with their turns since they began, feedback, sealed audit rows, files since their upload, and work items since they were '
+    'completed or failed. NULL = as the default says, 0 = for ever';
+REVOKE ALL ON FUNCTION tenancy.set_retention(text, interval, interval, interval, interval, interval, interval) FROM PUBLIC;
 
 CREATE FUNCTION tenancy.retention_rules() RETURNS TABLE (tenant_id text, kind text, keep interval)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -46,7 +51,8 @@ BEGIN ATOMIC
     LEFT JOIN tenancy.retention d ON d.tenant_id = '*'
     CROSS JOIN LATERAL (VALUES ('sessions', coalesce(o.sessions, d.sessions)), ('traces', coalesce(o.traces, d.traces)),
         ('turns', coalesce(o.traces, d.traces)), ('feedback', coalesce(o.feedback, d.feedback)),
-        ('audit', coalesce(o.audit, d.audit))) k(kind, keep)
+        ('audit', coalesce(o.audit, d.audit)), ('files', coalesce(o.files, d.files)),
+        ('work_items', coalesce(o.work_items, d.work_items))) k(kind, keep)
     WHERE k.keep > '0';
 END;
 COMMENT ON FUNCTION tenancy.retention_rules() IS 'What apply_retention() keeps how long, for each tenant; what is not listed is kept';
@@ -101,6 +107,13 @@ BEGIN
         DELETE FROM agent.turns AS t WHERE t.tenant_id = tenant AND t.turn_id IN (
             SELECT o.turn_id FROM agent.turns AS o
             WHERE o.tenant_id = tenant AND o.ended_at < before LIMIT most);
+    ELSIF kind = 'files' THEN
+        DELETE FROM agent.files AS f WHERE f.tenant_id = tenant AND f.file_id IN (
+            SELECT o.file_id FROM agent.files AS o WHERE o.tenant_id = tenant AND o.created_at < before LIMIT most);
+    ELSIF kind = 'work_items' THEN
+        DELETE FROM agent.work_items AS w WHERE w.tenant_id = tenant AND w.id IN (
+            SELECT o.id FROM agent.work_items AS o
+            WHERE o.tenant_id = tenant AND o.updated_at < before AND o.status IN ('completed', 'failed') LIMIT most);
     ELSE
         DELETE FROM agent.feedback AS f WHERE f.tenant_id = tenant AND f.feedback_id IN (
             SELECT o.feedback_id FROM agent.feedback AS o WHERE o.tenant_id = tenant AND o.created_at < before LIMIT most);
@@ -149,6 +162,11 @@ BEGIN
     IF NOT tenancy.lock_task('retention', false) THEN
         RETURN;
     END IF;
+    removed := tenancy.purge_revocations(10 * max_rows); -- small rows, as many as there are requests
+    IF removed > 0 THEN
+        kind := 'expired_tokens';
+        RETURN NEXT;
+    END IF;
     FOR rule IN SELECT r.* FROM tenancy.retention_rules() AS r ORDER BY random() LOOP
         EXIT WHEN rest <= 0;
         removed := agent.purge(rule, rest);
@@ -161,6 +179,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tenancy.apply_retention(integer) IS
-    'Removes up to max_rows records that are older than tenancy.set_retention() allows, each tenant''s with a row in its audit log; '
-    'returns what went. No row: nothing is left, or another session is at it. Audit rows go by whole seals';
+    'Removes up to max_rows records that are older than tenancy.set_retention() allows, each tenant''s with a row in its audit log, '
+    'and what tenancy.purge_revocations() removes, ten times as many of each, under no tenant; returns what went. No row: nothing is left, or another session is at it. Audit rows go by whole seals';
 REVOKE ALL ON FUNCTION tenancy.apply_retention(integer) FROM PUBLIC;

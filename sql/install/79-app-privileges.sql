@@ -92,7 +92,7 @@ BEGIN ATOMIC
         ('function', 'agent.parse_time(text)', 'EXECUTE'),
         ('function', 'agent.field_verdicts(jsonb, jsonb)', 'EXECUTE'),
         ('function', 'agent.field_error(text, jsonb, jsonb, jsonb)', 'EXECUTE'),
-        ('function', 'agent.invalid_fields(jsonb, text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.invalid_fields(jsonb, text, jsonb)', 'EXECUTE'), ('function', 'agent.session_id_rule()', 'EXECUTE'),
         ('function', 'agent.invalid_messages(jsonb)', 'EXECUTE'),
         ('function', 'agent.invalid_chat(jsonb)', 'EXECUTE'),
         ('function', 'agent.feedback_rules(boolean)', 'EXECUTE'),
@@ -130,7 +130,8 @@ BEGIN ATOMIC
         ('function', 'agent.work_item_record(agent.work_items)', 'EXECUTE'),
         ('function', 'agent.work_item_defect(jsonb, text, jsonb)', 'EXECUTE'),
         ('function', 'agent.refuse_work_item(text, text, integer, text, text)', 'EXECUTE'),
-        ('function', 'agent.answer_move(text, text, jsonb, text, jsonb)', 'EXECUTE')
+        ('function', 'agent.answer_move(text, text, jsonb, text, jsonb)', 'EXECUTE'),
+        ('function', 'agent.handoff_note_rules()', 'EXECUTE')
     ) AS p(kind, object, privileges);
 END;
 COMMENT ON FUNCTION tenancy.app_privileges() IS

@@ -106,3 +106,37 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION tenancy.check_role_settings() IS 'Internal: rules setting_*, secret_in_setting, parameter_granted; values are never shown';
 REVOKE ALL ON FUNCTION tenancy.check_role_settings() FROM PUBLIC;
+
+-- What bounds one session of the application. What any session can set for itself bounds honest ones only.
+CREATE FUNCTION tenancy.check_role_limits() RETURNS SETOF tenancy.finding
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    WITH setting AS ( -- as a session begins: by role and database, role, database, all roles, server
+        SELECT r.rolname AS role_name, n.name, n.unlimited, coalesce(
+            (SELECT substr(c, strpos(c, '=') + 1)
+             FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase, unnest(s.setconfig) c
+             WHERE s.setrole IN (0, r.oid) AND (s.setdatabase = 0 OR d.datname = current_database())
+               AND lower(split_part(c, '=', 1)) = n.name
+             ORDER BY s.setrole = 0, s.setdatabase = 0 LIMIT 1),
+            (SELECT CASE WHEN p.source IN ('database', 'user', 'database user', 'client') THEN p.boot_val ELSE p.reset_val END
+             FROM pg_settings p WHERE p.name = n.name)) AS value
+        FROM pg_roles r JOIN tenancy.check_app_roles() k ON k.role = r.oid, (VALUES
+            ('temp_file_limit', '^-'), ('tenancy.max_transaction_time', '^0+ ?[a-z]*$'), ('statement_timeout', '^0+ ?[a-z]*$'),
+            ('idle_in_transaction_session_timeout', '^0+ ?[a-z]*$')) n (name, unlimited)
+        WHERE r.rolcanlogin AND NOT r.rolsuper
+    ), role AS (
+        SELECT s.role_name, array_agg(s.name) AS lacks FROM setting s WHERE s.value ~ s.unlimited GROUP BY s.role_name
+    )
+    SELECT 'app_role_unlimited_temp_files', 'medium', quote_ident(r.role_name),
+        'One query of one tenant can fill the disk that all of them share.', format('ALTER ROLE %I SET temp_file_limit = ''1GB''', r.role_name)
+    FROM role r WHERE 'temp_file_limit' = ANY (r.lacks)
+    UNION ALL
+    SELECT 'app_role_unlimited_transaction', CASE WHEN l.only_own THEN 'low' ELSE 'medium' END, quote_ident(r.role_name),
+        'A transaction of one tenant that stays open keeps dead rows of all tenants on the disk, and their audit logs unsealed.'
+            || CASE WHEN l.only_own THEN ' The time limits it has are such as every session can lift.' ELSE '' END,
+        format('ALTER ROLE %I SET tenancy.max_transaction_time = ''60s''', r.role_name)
+    FROM role r, LATERAL (SELECT NOT r.lacks && '{statement_timeout,idle_in_transaction_session_timeout}' AS only_own) l
+    WHERE 'tenancy.max_transaction_time' = ANY (r.lacks);
+END;
+COMMENT ON FUNCTION tenancy.check_role_limits() IS 'Internal: rules app_role_unlimited_temp_files, app_role_unlimited_transaction';
+REVOKE ALL ON FUNCTION tenancy.check_role_limits() FROM PUBLIC;

@@ -13,6 +13,7 @@ BEGIN ATOMIC
         SELECT r.* FROM subject s, tenancy.check_role_attributes(s.tables) r
         UNION ALL SELECT r.* FROM subject s, tenancy.check_role_owners(s.tables) r
         UNION ALL SELECT * FROM tenancy.check_role_settings()
+        UNION ALL SELECT * FROM tenancy.check_role_limits()
         UNION ALL SELECT r.* FROM subject s, tenancy.check_row_security(s.tables) r
         UNION ALL SELECT r.* FROM subject s, tenancy.check_table_privileges(s.tables) r
         UNION ALL SELECT r.* FROM subject s, tenancy.check_side_doors(s.tables) r

@@ -13,6 +13,8 @@ BEGIN ATOMIC
     FROM tenancy.tenants t
     UNION ALL
     SELECT 'rate limit', l.tenant_id, to_jsonb(l) - '{tenant_id,changed_at}'::text[] FROM tenancy.rate_limits l
+    UNION ALL
+    SELECT 'file quota', q.tenant_id, to_jsonb(q) - '{tenant_id,changed_at}'::text[] FROM tenancy.file_quotas q
     UNION ALL -- a budget for a time only is not a file's business
     SELECT 'budget', format('%s %s per %s', b.tenant_id, b.scope, b.period), jsonb_build_object(
         'limit_usd', trim_scale(b.limit_picodollars * 0.000000000001), 'limit_tokens', b.limit_tokens,
@@ -30,7 +32,7 @@ BEGIN ATOMIC
                           WHERE x.model = p.model AND x.valid_from <= clock_timestamp());
 END;
 COMMENT ON FUNCTION tenancy.config_state() IS
-    'Internal: issuers, keys, tenants, limits and prices as they are now; tenant * is the default of all';
+    'Internal: issuers, keys, tenants, limits, quotas and prices as they are now; tenant * is the default of all';
 REVOKE ALL ON FUNCTION tenancy.config_state() FROM PUBLIC;
 
 CREATE FUNCTION tenancy.config_diff(was jsonb, becomes jsonb, named jsonb, OUT action text, OUT object text,
@@ -49,7 +51,7 @@ BEGIN ATOMIC
            object, name, before, after
     FROM things
     WHERE object <> 'key' OR is_named OR before IS DISTINCT FROM after
-    ORDER BY array_position('{issuer,key,tenant,rate limit,budget,price}', object), name COLLATE "C";
+    ORDER BY array_position('{issuer,key,tenant,rate limit,budget,file quota,price}', object), name COLLATE "C";
 END;
 COMMENT ON FUNCTION tenancy.config_diff(jsonb, jsonb, jsonb) IS
     'Internal: compares two states; named are the things of the file, which are kept when equal';
@@ -85,7 +87,7 @@ DECLARE
 BEGIN
     PERFORM tenancy.refuse_application_role();
     PERFORM tenancy.require(jsonb_typeof(config) = 'object', 'the configuration is not an object',
-        'Give {"tenancy": ..., "pricing": ..., "budget": ..., "model": ...}, each optional.');
+        'Give {"tenancy": ..., "pricing": ..., "budget": ..., "model": ..., "fallback_models": ...}, each optional.');
     LOCK TABLE tenancy.issuers IN SHARE ROW EXCLUSIVE MODE; -- one at a time
     was := (SELECT jsonb_agg(to_jsonb(s)) FROM tenancy.config_state() s);
     BEGIN
@@ -100,13 +102,13 @@ BEGIN
     EXCEPTION WHEN SQLSTATE 'TNDRY' THEN NULL;
     END;
     RETURN QUERY SELECT d.* FROM tenancy.config_diff(coalesce(was, '[]'), coalesce(becomes, '[]'), named) d;
-    IF NOT EXISTS (SELECT FROM jsonb_to_recordset(becomes) b (object text, name text)
-                   WHERE b.object = 'price' AND b.name = config->>'model') THEN
-        RETURN QUERY SELECT 'unpriced', 'price', config->>'model', NULL::jsonb, NULL::jsonb
-                     WHERE config->>'model' IS NOT NULL;
-    END IF;
+    RETURN QUERY
+        SELECT DISTINCT 'unpriced', 'price', m.model, NULL::jsonb, NULL::jsonb
+        FROM unnest(tenancy.config_texts(config->'model') || tenancy.config_texts(config->'fallback_models')) m(model)
+        WHERE NOT EXISTS (SELECT FROM jsonb_to_recordset(becomes) b (object text, name text)
+                          WHERE b.object = 'price' AND b.name = m.model);
 END
 $$;
 COMMENT ON FUNCTION tenancy.apply_config(jsonb, boolean) IS
-    'Writes issuers, keys, tenants, limits and prices as a configuration says, all or nothing, or with dry_run only tells what that would change; one row per thing; what the configuration does not name is left alone. Administrators only';
+    'Writes issuers, keys, tenants, limits, quotas and prices as a configuration says, all or nothing, or with dry_run only tells what that would change; one row per thing; what the configuration does not name is left alone. Administrators only';
 REVOKE ALL ON FUNCTION tenancy.apply_config(jsonb, boolean) FROM PUBLIC;

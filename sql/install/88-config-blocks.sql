@@ -29,7 +29,8 @@ END;
 COMMENT ON FUNCTION tenancy.config_texts(jsonb) IS 'Internal: a list of texts; one value stands for a list of one';
 REVOKE ALL ON FUNCTION tenancy.config_texts(jsonb) FROM PUBLIC;
 
--- What a file can say nothing about (require_subject, require_kid, require_audience, one_time_jti) stays as it is.
+-- What a file can say nothing about (require_subject, require_kid, require_audience) stays as it is, and so does one_time_jti
+-- when it says nothing.
 CREATE FUNCTION tenancy.config_issuer(block jsonb) RETURNS TABLE (object text, name text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -39,7 +40,7 @@ DECLARE
     jwks CONSTANT jsonb := block->'jwks';
     old  tenancy.issuers;
 BEGIN
-    PERFORM tenancy.check_config_keys(block, 'tenancy.issuers', '{issuer,audience,jwks,jwks_url,tenant_claim,algorithms,typ,authorized_parties,leeway_seconds,max_lifetime_seconds,max_age_seconds}');
+    PERFORM tenancy.check_config_keys(block, 'tenancy.issuers', '{issuer,audience,jwks,jwks_url,tenant_claim,algorithms,typ,authorized_parties,leeway_seconds,max_lifetime_seconds,max_age_seconds,one_time_jti}');
     SELECT i.* INTO old FROM tenancy.issuers i WHERE i.issuer = who;
     PERFORM tenancy.add_issuer(who, tenancy.config_texts(block->'audience'),
         coalesce(block->>'tenant_claim', 'tenant'),
@@ -48,7 +49,7 @@ BEGIN
         tenancy.config_texts(block->'authorized_parties'), coalesce((block->>'leeway_seconds')::int, 30),
         nullif((block->>'max_lifetime_seconds')::int, 0), nullif((block->>'max_age_seconds')::int, 0),
         coalesce(old.require_subject, false), coalesce(old.require_kid, true), coalesce(old.require_audience, true),
-        coalesce(old.one_time_jti, false));
+        coalesce((block->>'one_time_jti')::boolean, old.one_time_jti, false));
     RETURN QUERY SELECT 'issuer', who;
     IF jwks IS NOT NULL THEN -- text when it comes from a file: duplicate members are refused there
         PERFORM tenancy.load_jwks(who, CASE jsonb_typeof(jwks) WHEN 'string' THEN jwks #>> '{}' ELSE jwks::text END);
@@ -89,10 +90,12 @@ AS $$
 DECLARE
     rate   CONSTANT jsonb := nullif(block->'rate_limit', '{}');
     budget CONSTANT jsonb := block->'budget';
+    quota  CONSTANT jsonb := nullif(block->'file_quota', '{}');
 BEGIN
-    PERFORM tenancy.check_config_keys(block, 'the limits of ' || left(who, 100), '{rate_limit,budget}');
+    PERFORM tenancy.check_config_keys(block, 'the limits of ' || left(who, 100), '{rate_limit,budget,file_quota}');
     PERFORM tenancy.check_config_keys(rate, 'rate_limit of ' || left(who, 100), '{requests_per_minute,burst,tokens_per_minute,max_concurrent,subject_requests_per_minute}');
     PERFORM tenancy.check_config_keys(budget, 'budget of ' || left(who, 100), '{window,mode,limit_usd,limit_tokens,warn_ratio,time_zone}');
+    PERFORM tenancy.check_config_keys(quota, 'file_quota of ' || left(who, 100), '{max_bytes,max_files,max_file_bytes,allowed_mime_types}');
     IF rate IS NOT NULL THEN
         PERFORM tenancy.set_rate_limit(nullif(who, '*'), (rate->>'requests_per_minute')::bigint, (rate->>'burst')::bigint,
             (rate->>'tokens_per_minute')::bigint, (rate->>'max_concurrent')::int, (rate->>'subject_requests_per_minute')::bigint);
@@ -104,10 +107,15 @@ BEGIN
             coalesce(budget->>'mode', 'enforce'), time_zone => coalesce(budget->>'time_zone', 'UTC'));
         RETURN QUERY SELECT 'budget', format('%s tenant per %s', who, coalesce(budget->>'window', 'month'));
     END IF;
+    IF quota IS NOT NULL THEN
+        PERFORM tenancy.set_file_quota(nullif(who, '*'), (quota->>'max_bytes')::bigint, (quota->>'max_files')::bigint,
+            (quota->>'max_file_bytes')::bigint, nullif(tenancy.config_texts(quota->'allowed_mime_types'), '{}'));
+        RETURN QUERY SELECT 'file quota', who;
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION tenancy.config_limits(text, jsonb) IS
-    'Internal: writes rate_limit and budget of a tenant, or * for the defaults; returns what they name. Here 0 is a limit of nothing';
+    'Internal: writes rate_limit, budget and file_quota of a tenant, or * for the defaults; returns what they name. Here 0 is a limit of nothing';
 REVOKE ALL ON FUNCTION tenancy.config_limits(text, jsonb) FROM PUBLIC;
 
 -- The budget block of agent.yaml, where 0 is off and there is no window: in all, per tenant and session.
@@ -193,8 +201,8 @@ AS $$
 DECLARE
     block CONSTANT jsonb := config->'tenancy';
 BEGIN
-    PERFORM tenancy.check_config_keys(config, 'the configuration', '{tenancy,pricing,budget,model}');
-    PERFORM tenancy.check_config_keys(block, 'tenancy', '{issuers,tenants,rate_limit,budget,overrides}');
+    PERFORM tenancy.check_config_keys(config, 'the configuration', '{tenancy,pricing,budget,model,fallback_models}');
+    PERFORM tenancy.check_config_keys(block, 'tenancy', '{issuers,tenants,rate_limit,budget,file_quota,overrides}');
     RETURN QUERY SELECT n.* FROM jsonb_array_elements(block->'issuers') e, tenancy.config_issuer(e) n;
     RETURN QUERY SELECT n.* FROM jsonb_array_elements(block->'tenants') e, tenancy.config_tenant(e) n;
     RETURN QUERY SELECT n.* FROM tenancy.config_limits('*', block - '{issuers,tenants,overrides}'::text[]) n;

@@ -90,6 +90,18 @@ claim('a change is shown as old and new; the address may come from the file or f
   assert.match((await apply(['--config', file('same.yaml', { tenancy })], environment)).stdout, /\nnothing to change\n$/);
 });
 
+claim('quotas of files and one-time tokens are written; a fallback model without a price is named', async () => {
+  const issuers = [{ issuer: world.issuer.url, audience: 'agents', tenant_claim: 'org_id', one_time_jti: true }];
+  const tenancy = { issuers, file_quota: { max_bytes: 1000 }, overrides: { newco: { file_quota: { max_files: 2 } } } };
+  const model = { endpoint: 'http://127.0.0.1:1/v1', name: 'parrot', fallbacks: [{ name: 'parrot' }, { name: 'raven' }] };
+  const { status, stdout } = await apply(['--dry-run', '--config', file('quotas.yaml', { tenancy, model })]);
+  assert.equal(status, 0);
+  assert.match(stdout, /^add {5}file quota \*\n {8}max_bytes: 1000$/m);
+  assert.match(stdout, /^add {5}file quota newco\n {8}max_files: 2$/m);
+  assert.match(stdout, /^change {2}issuer .*\n {8}one_time_jti: false -> true$/m);
+  assert.deepEqual(stdout.match(/^no price for [^:]*/gm), ['no price for raven']);
+});
+
 claim('the role that serves requests is refused, also when somebody lets it', async () => {
   const before = await inDatabase();
   const more = file('more.yaml', { tenancy: { rate_limit: { requests_per_minute: 1000000 } } });

@@ -39,11 +39,14 @@ SQL
 fill_old() {
     make_database old true
     old -c "SELECT tenancy.add_tenant(t, 'https://dev.issuer.example', t) FROM unnest('{acme,globex}'::text[]) t" \
-        -c "SELECT tenancy.set_price('m', 1, 1), tenancy.set_budget('acme', 'month', 100)" >/dev/null
+        -c "SELECT tenancy.set_price('m', 1, 1), tenancy.set_budget('acme', 'month', 100)" \
+        -c "SELECT tenancy.set_rate_limit('acme', 600), tenancy.set_file_quota('acme', 1000), tenancy.set_retention('acme', files => '30 days')" >/dev/null
     old -U regress_app -v token="$ACME" -v other="$(issuer token globex carol)" -v secret="$SECRET" -f - >/dev/null <<'SQL'
 SELECT body ->> 'ticket' AS ticket FROM agent.begin_turn(:'token', jsonb_build_object('model', 'm', 'session_id', 's1', 'max_tokens', 100,
     'messages', jsonb_build_array(jsonb_build_object('role', 'user', 'content', :'secret')))) \gset
 SELECT agent.end_turn(:'ticket', '{"status": "ok", "message": {"role": "assistant", "content": "y"}, "usage": {"prompt_tokens": 3, "completion_tokens": 25}}');
+SELECT agent.create_file(:'token', '{"filename": "f.txt", "mime_type": "text/plain", "session_id": "s1"}', convert_to(:'secret', 'UTF8'));
+SELECT agent.create_work_item(:'token', '{"title": "to do"}');
 SELECT agent.create_session(:'other', '{"session_id": "s1"}');
 SQL
     [[ $(old -c "SELECT count(*) FROM tenancy.seal_audit()") == 2 ]]
@@ -74,6 +77,15 @@ same_rows() {
     diff <(old -c "$of" | sort) <(sql -c "$of" | sort)
 }
 
+same_settings() {
+    local of="SELECT to_jsonb(x) - '{budget_id,changed_at}'::text[] FROM"
+    local table
+    for table in budgets rate_limits file_quotas retention; do
+        diff <(old -c "$of tenancy.$table x WHERE tenant_id = 'acme'") <(sql -c "$of tenancy.$table x WHERE tenant_id = 'acme'") || return 1
+        [[ -n $(sql -c "SELECT 1 FROM tenancy.$table WHERE tenant_id = 'acme'") ]]
+    done
+}
+
 same_audit() {
     [[ $(sql -c "SELECT bool_and(ok) FROM tenancy.verify_audit('acme')") == t ]]
     diff <(old -c "SELECT * FROM tenancy.audit_head('acme')") <(sql -c "SELECT * FROM tenancy.audit_head('acme')")
@@ -82,6 +94,8 @@ same_audit() {
 acme_works_there() {
     [[ $(as_acme sql "SELECT count(*), min(tenant_id) FROM life.orders") == "2|acme" ]]
     [[ $(sql -U regress_app -v token="$ACME" <<<"SELECT status FROM agent.session_usage(:'token', '{\"session_id\": \"s1\"}')") == 200 ]]
+    [[ $(as_acme sql "SELECT (SELECT convert_from(content, 'UTF8') FROM agent.file_contents), (SELECT title FROM agent.work_items)") == "$SECRET|to do" ]]
+    [[ $(sql -c "SELECT files, bytes FROM agent.file_usage") == "1|${#SECRET}" ]]
     [[ $(sql -c "SELECT bool_and(ok) FROM tenancy.verify_counters()") != f ]]
 }
 
@@ -111,7 +125,7 @@ erases() {
 
 nothing_is_left() {
     "$BIN/pg_dump" -h "$OLD_HOST" -p "$OLD_PORT" >"$WORK/dump"
-    if grep "$SECRET" "$WORK/dump"; then return 1; fi
+    if grep -e "$SECRET" -e "$(printf '%s' "$SECRET" | od -An -v -tx1 | tr -d ' \n')" "$WORK/dump"; then return 1; fi
     grep -P '(^|\t)acme(\t|$)' "$WORK/dump" | cut -f1,4 | diff <(printf 'acme\tf\n') - # its receipt
     [[ $(old -c "SELECT count(*) FROM life.orders") == 1 ]]
     [[ $(old -c "SELECT bool_and(ok) FROM tenancy.verify_audit('globex')") == t ]]
@@ -133,8 +147,9 @@ drill() {
     try "everything of it is exported to a file" exports
     try "another cluster takes the file in" imports
     try "every value is the same there" same_rows
+    try "its limits, budgets, quota and retention are the same there" same_settings
     try "its audit log verifies there, under the same head" same_audit
-    try "its token, budgets and sessions work there" acme_works_there
+    try "its token, sessions, files and work items work there, and its counters are right" acme_works_there
     try "the wall stands there" wall_stands_there
     try "an audit row that was rewritten is found" tampering_shows
     try "the old cluster erases it, with a receipt" erases

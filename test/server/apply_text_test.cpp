@@ -29,6 +29,21 @@ TEST(ApplyText, an_empty_file_names_nothing_but_the_model) {
     EXPECT_FALSE(out["tenancy"]["budget"].contains("limit_usd"));
     EXPECT_EQ(out["pricing"], (Json{{"models", Json::object()}}));
     EXPECT_EQ(out["budget"]["per_tenant"], Json::object());
+    EXPECT_EQ(out["tenancy"]["file_quota"], Json::object());
+    EXPECT_EQ(out["fallback_models"], Json::array());
+}
+
+TEST(ApplyText, what_is_said_of_files_and_one_time_tokens_goes_out) {
+    const Json out = applied("  tenancy:\n"
+                             "    issuers: [{issuer: i, audience: a, one_time_jti: false},\n"
+                             "              {issuer: j, audience: a}]\n"
+                             "    file_quota: {max_bytes: 0}\n"
+                             "    overrides: {acme: {file_quota: {allowed_mime_types: [a/b]}}}\n");
+    EXPECT_EQ(out["tenancy"]["issuers"][0]["one_time_jti"], false);
+    EXPECT_FALSE(out["tenancy"]["issuers"][1].contains("one_time_jti"));
+    EXPECT_EQ(out["tenancy"]["file_quota"], (Json{{"max_bytes", 0}}));
+    EXPECT_EQ(out["tenancy"]["overrides"]["acme"]["file_quota"],
+              (Json{{"allowed_mime_types", {"a/b"}}}));
 }
 
 TEST(ApplyText, money_keeps_every_digit) {

@@ -122,6 +122,7 @@ TEST(ConfigExample, comments_of_entries_show_the_defaults_too) {
     issuer.issuer = shown.tenancy.issuers[0].issuer;
     issuer.audiences = shown.tenancy.issuers[0].audiences;
     issuer.jwks_file = shown.tenancy.issuers[0].jwks_file;
+    issuer.one_time_jti = false; // tenancy.add_issuer()'s own
     EXPECT_TRUE(shown.tenancy.issuers[0] == issuer);
     ASSERT_EQ(shown.tenancy.tenants.size(), 1U);
     EXPECT_EQ(shown.tenancy.tenants[0].state, "active");

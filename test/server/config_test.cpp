@@ -174,6 +174,30 @@ TEST(Config, tenant_overrides_are_read_and_checked) {
     EXPECT_TRUE(has(loaded.errors[0], "overrides.globex.rate_limit.burst: needs"));
 }
 
+TEST(Config, file_quotas_and_one_time_tokens_are_read_and_checked) {
+    const std::string text = "  tenancy:\n"
+                             "    file_quota: {max_bytes: 9, allowed_mime_types: [text/plain]}\n"
+                             "    issuers: [{issuer: i, audience: a, one_time_jti: true}]\n"
+                             "    overrides:\n"
+                             "      acme: {file_quota: {max_files: 2, max_file_bytes: 3}}\n";
+    const TenancyConfig read = load_config_text(with_server(text), "a.yaml").config.tenancy;
+    EXPECT_EQ(read.file_quota.max_bytes, 9);
+    EXPECT_EQ(read.file_quota.allowed_mime_types, std::vector<std::string>{"text/plain"});
+    EXPECT_EQ(read.overrides.at("acme").file_quota.max_files, 2);
+    EXPECT_EQ(read.issuers.at(0).one_time_jti, true);
+    const std::string errors = all_errors(
+        with_server("  tenancy:\n"
+                    "    file_quota: {max_byte: 9}\n"
+                    "    issuers: [{issuer: i, audience: a, one_time_jit: true}]\n"
+                    "    overrides: {acme: {file_quota: {max_files: -1}, file_quote: {}}}\n"));
+    EXPECT_TRUE(has(errors, "a.yaml:5: server.tenancy.file_quota.max_byte: unknown key. Did you "
+                            "mean \"max_bytes\"?"));
+    EXPECT_TRUE(has(errors, "a.yaml:6: server.tenancy.issuers[0].one_time_jit: unknown key. Did "
+                            "you mean \"one_time_jti\"?"));
+    EXPECT_TRUE(has(errors, "overrides.acme.file_quota.max_files: must be"));
+    EXPECT_TRUE(has(errors, "overrides.acme.file_quote: unknown key"));
+}
+
 TEST(Config, weak_algorithms_and_plain_http_key_sources_are_refused) {
     const std::string errors = all_errors(with_server("  tenancy:\n"
                                                       "    issuers:\n"

@@ -35,6 +35,9 @@ SELECT status, body FROM agent.work_item_stats(:'token_acme_alice', '{}');
 SELECT status, replace(body_::text, :'low', '<id>') AS body FROM call(:'token_acme_alice', 'complete_work_item', :'low_id');
 SELECT status, replace(body_::text, :'low', '<id>') AS body FROM call(:'token_acme_alice', 'release_work_item', :'low_id');
 SELECT * FROM call(:'token_acme_bob', 'complete_work_item', :'low_id'::jsonb || '{"remaining": "all"}');
+SELECT route, string_agg((c).status || ' ' || ((c).body_ ->> 'error'), ', ' ORDER BY field) AS refused
+FROM unnest('{complete,release}'::text[]) route, unnest('{accomplished,attempted,remaining,blockers,artifacts,context}'::text[]) field,
+    LATERAL (SELECT call(:'token_acme_bob', route || '_work_item', :'low_id'::jsonb || jsonb_build_object(field, 5)) c) x GROUP BY 1 ORDER BY 1;
 SELECT status, body_ ->> 'status' AS state, body_ ->> 'assignee' AS assignee, body_ -> 'handoff_note' AS note
 FROM call(:'token_acme_bob', 'release_work_item', :'low_id'::jsonb || '{"remaining": ["all"], "context": "tired"}');
 SELECT status, replace(body_::text, :'low', '<id>') AS body FROM call(:'token_acme_bob', 'complete_work_item', :'low_id');

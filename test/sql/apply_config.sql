@@ -44,6 +44,31 @@ SELECT action, object, after->>'require_subject' AS subject, after->>'one_time_j
 SELECT status FROM tenancy.tenants WHERE tenant_id = 'newco';
 SELECT action, before->>'state' AS before, after->>'state' AS after FROM tenancy.apply_config('{"tenancy": {"tenants": [{"id": "newco", "issuer": "https://new.example", "claim_value": "New Co", "state": "active"}]}}', false) WHERE object = 'tenant' AND name = 'newco';
 
+-- unless the file says otherwise: off, silent, on, on again
+\set once '{"tenancy": {"issuers": [{"issuer": "https://new.example", "audience": "agents", "tenant_claim": "org"}]}}'
+SELECT action, before->'one_time_jti' AS before, after->'one_time_jti' AS after FROM tenancy.apply_config(jsonb_set(:'once', '{tenancy,issuers,0,one_time_jti}', 'false'), false) WHERE object = 'issuer' AND name ~ 'new';
+SELECT action, after->'one_time_jti' AS after FROM tenancy.apply_config(:'once', false) WHERE object = 'issuer' AND name ~ 'new';
+SELECT action, before->'one_time_jti' AS before, after->'one_time_jti' AS after FROM tenancy.apply_config(jsonb_set(:'once', '{tenancy,issuers,0,one_time_jti}', 'true'), false) WHERE object = 'issuer' AND name ~ 'new';
+SELECT action, after->'one_time_jti' AS after FROM tenancy.apply_config(jsonb_set(:'once', '{tenancy,issuers,0,one_time_jti}', 'true'), false) WHERE object = 'issuer' AND name ~ 'new';
+
+-- quotas of files: of all, of one, only told, written, kept; an empty block and no list of types say nothing
+DELETE FROM tenancy.file_quotas;
+\set quotas '{"tenancy": {"file_quota": {"max_bytes": 1000, "allowed_mime_types": []}, "overrides": {"newco": {"file_quota": {"max_files": 3, "max_file_bytes": 10, "allowed_mime_types": ["text/plain"]}}, "acme": {"file_quota": {}}}}}'
+SELECT action, name, before, after FROM tenancy.apply_config(:'quotas') WHERE object = 'file quota';
+SELECT count(*) FROM tenancy.file_quotas;
+SELECT action, name FROM tenancy.apply_config(:'quotas', false) WHERE object = 'file quota';
+SELECT action, name FROM tenancy.apply_config(:'quotas', false) WHERE object = 'file quota';
+SELECT tenant_id, max_bytes, max_files, max_file_bytes, allowed_mime_types FROM tenancy.file_quotas ORDER BY 1;
+SELECT action, name, before->'max_bytes' AS before, after->'max_bytes' AS after FROM tenancy.apply_config('{"tenancy": {"file_quota": {"max_bytes": 0}}}') WHERE object = 'file quota';
+SELECT * FROM tenancy.apply_config('{"tenancy": {"file_quota": {"max_byte": 1}}}');
+SELECT * FROM tenancy.apply_config('{"tenancy": {"overrides": {"newco": {"file_quota": {"max_bytes": -1}}}}}');
+SELECT * FROM tenancy.apply_config('{"tenancy": {"file_quota": {"allowed_mime_types": ["Text/Plain"]}}}');
+
+-- every model that may run needs a price: each without one is told once
+SELECT name FROM tenancy.apply_config('{"model": "m1", "fallback_models": ["dear", "m2", "dear", "m1"]}') WHERE action = 'unpriced';
+SELECT name FROM tenancy.apply_config('{"model": "new", "fallback_models": ["dear"], "pricing": {"default": {"input_per_1k": 1}, "models": {"other": {"input_per_1k": 0}}}}') WHERE action = 'unpriced';
+SELECT count(*) FROM tenancy.apply_config('{"model": "new", "fallback_models": ["dear"], "pricing": {"models": {"dear": {"input_per_1k": 0}, "new": {"input_per_1k": 1}}}}') WHERE action = 'unpriced';
+
 -- keys: loaded as a set; one that was revoked stays so
 SELECT jsonb_build_object('tenancy', jsonb_build_object('issuers', jsonb_build_array(jsonb_build_object(
     'issuer', 'https://new.example', 'audience', 'agents', 'jwks', :'jwks')))) AS with_keys \gset

@@ -21,6 +21,24 @@ SET client_min_messages = warning;
 \set QUIET off
 \set ECHO all
 :findings;
+-- a limit of a session's length that any session can lift is half of one; the nearest setting counts
+\set limits 'SELECT rule, severity FROM tenancy.check_role_limits() WHERE object = \'regress_app\' ORDER BY 1'
+:limits;
+ALTER ROLE regress_app SET tenancy.max_transaction_time = '0ms';
+:limits;
+ALTER ROLE regress_app SET statement_timeout = '30s';
+:limits;
+ALTER ROLE regress_app SET idle_in_transaction_session_timeout = '30s';
+:limits;
+ALTER ROLE regress_app IN DATABASE regress_doctor SET idle_in_transaction_session_timeout = 0;
+ALTER ROLE regress_app IN DATABASE regress_doctor SET temp_file_limit = -1;
+:limits;
+ALTER ROLE regress_app IN DATABASE regress_doctor RESET ALL;
+ALTER ROLE regress_app RESET ALL;
+:limits;
+ALTER DATABASE regress_doctor SET tenancy.max_transaction_time = '5min';
+ALTER DATABASE regress_doctor SET temp_file_limit = '1GB';
+:limits;
 -- and the application still works
 \c - regress_app
 SELECT status FROM agent.create_session(:'token_acme_alice', '{"session_id": "s"}');

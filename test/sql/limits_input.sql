@@ -76,6 +76,24 @@ SET client_min_messages = warning;
 SELECT tenant_id, kind, measure, threshold FROM tenancy.alerts ORDER BY 1, 2, 3;
 SELECT cost_usd > 0 AS reported FROM tenancy.usage_report('-infinity', 'infinity') WHERE cost_usd IS NOT NULL;
 SELECT count(*) AS failed FROM tenancy.verify_counters() WHERE ok IS NULL;
+-- a counter that would pass the largest number stays at it, in memory as from the rows, charges and tokens alike
+TRUNCATE agent.turns, agent.usage CASCADE;
+UPDATE tenancy.prices SET input = 1, cached_input = 1, output = 1, per_request = 0;
+SELECT tenancy.set_budget('globex', 'total', 9000000, 9000000000000000000, mode => 'observe') > 0 AS set;
+\c - regress_app
+SELECT public.try_turn(:'token_globex_carol', '{}');
+\c - :admin
+SET client_min_messages = warning;
+INSERT INTO agent.usage (tenant_id, usage_id, turn_id, trace_id, subject, model, admitted_model, requests, input_tokens, output_tokens, cost_picodollars, admitted_at, late)
+    SELECT tenant_id, 'huge' || n, turn_id, trace_id, subject, model, admitted_model, 1, 5000000000000000000, 0, 5000000000000000000, admitted_at, true
+    FROM agent.usage, generate_series(1, 2) n;
+SELECT b.period, v.counter_picodollars, v.counter_tokens, v.ok FROM tenancy.verify_counters() v JOIN tenancy.budgets b USING (budget_id) WHERE b.tenant_id = 'globex' ORDER BY 1;
+SELECT tenancy.slots_drop();
+\c - regress_app
+SELECT public.try_turn(:'token_globex_carol', '{}');
+\c - :admin
+SET client_min_messages = warning;
+SELECT b.period, v.counter_picodollars, v.counter_tokens, v.ok FROM tenancy.verify_counters() v JOIN tenancy.budgets b USING (budget_id) WHERE b.tenant_id = 'globex' ORDER BY 1;
 
 -- rates: more than the limit can ever give is refused for good
 DELETE FROM tenancy.budgets;

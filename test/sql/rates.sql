@@ -101,6 +101,36 @@ BEGIN;
 SELECT tenancy.set_tenant_from_jwt(:'token_acme_bob');
 SELECT remaining FROM tenancy.take_request(0);
 COMMIT;
+-- nor what a budget refuses, in a request of its own each: neither requests nor tokens of the tenant, nor requests of the subject
+\c - :admin
+SELECT tenancy.set_price('m', 1, 1), tenancy.set_budget('acme', 'day', 0) > 0 AS set, tenancy.set_rate_limit('acme', 1, burst => 9, tokens_per_minute => 1000);
+SELECT tenancy.forget_rates('acme');
+\c - regress_app
+\set ask 'SELECT status FROM agent.call(\'begin_turn\', :\'token_acme_bob\', \'{"model": "m", "max_tokens": 900, "messages": [{"role": "user", "content": "hi"}]}\', \'{}\')'
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_bob');
+SELECT remaining AS before FROM tenancy.take_request() \gset
+COMMIT;
+:ask;
+:ask;
+:ask;
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_bob');
+SELECT remaining = :before AS kept FROM tenancy.take_request(0);
+COMMIT;
+\c - :admin
+SELECT tenancy.set_rate_limit('acme', subject_requests_per_minute => 8);
+\c - regress_app
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_bob');
+SELECT remaining AS before FROM tenancy.take_request() \gset
+COMMIT;
+:ask;
+:ask;
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_bob');
+SELECT remaining = :before AS kept FROM tenancy.take_request(0);
+COMMIT;
 
 -- the application role can change no limit and give nothing back
 SELECT tenancy.set_rate_limit('acme', 1000);
@@ -110,3 +140,5 @@ UPDATE tenancy.rate_limits SET burst = 1000;
 SET tenancy.max_flows = 1000000;
 \c - :admin
 DELETE FROM tenancy.rate_limits;
+DELETE FROM tenancy.budgets;
+DELETE FROM tenancy.prices;

@@ -49,8 +49,8 @@ SELECT pg_temp.refused(s, s, '42501 55P02') FROM (VALUES
 SELECT pg_temp.holds('no function of the extension is executable that is not on the list', NOT EXISTS (
     SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     WHERE n.nspname IN ('tenancy', 'agent') AND p.prorettype <> 'trigger'::regtype AND has_function_privilege(p.oid, 'EXECUTE')
-      AND (p.proname ~ '^(slot|hold|lock_|unlock_|settle|rebuild|try_hold|count_rows|counters_of|set_|add_|load_|give_back|take_rate|instance_is_gone|verify_|sweep_turn$|record_usage|audit_turn|append_|close_|usage_report|price_of|cost_|sweep_|instance_)'
-      AND p.proname NOT IN ('set_tenant_from_jwt', 'add_work_item'))));
+      AND (p.proname ~ '^(slot|hold|lock_|unlock_|settle|rebuild|count_rows|counter_most|counters_of|set_|add_|load_|give_back|take_rate|instance_is_gone|verify_|sweep_turn$|record_usage|audit_turn|append_|close_|usage_report|price_of|cost_|sweep_|instance_)'
+      AND p.oid NOT IN ('tenancy.set_tenant_from_jwt(text)'::regprocedure, 'agent.add_work_item(jsonb)'::regprocedure))));
 SELECT pg_temp.refused(s, 'SELECT ' || s) FROM (VALUES
     ('tenancy.slot_fill(''victim'', 1, '''', ''-infinity'', 0, 0, 0, 0)'), ('tenancy.settle_counters(ROW(''mallory'', NULL, NULL, NULL, now()), -1, 0, 0, 0, 0)'),
     ('tenancy.slot_hold(''victim'', 1, '''', ''-infinity'', 1, 1, -1, -1)'), ('tenancy.hold_counters((''victim'', NULL, NULL, NULL, now())::tenancy.turn_scope, 1, 1)'), ('tenancy.hold_by_rows((''victim'', NULL, NULL, NULL, now())::tenancy.turn_scope, 1, 1)'),

@@ -18,6 +18,7 @@
 #   sweep_living    the sweeper takes every instance for gone
 #   sweep_unmetered what a killed server had metered is not charged
 #   rate_unchecked  the rate limiter takes units whether there are any or not
+#   debt_forgotten  a full table of subjects' rates makes room by forgetting who owes most
 # The last line is "mutations: N found, N missed".
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
@@ -25,7 +26,7 @@ source "$(dirname "$0")/../../scripts/lib.sh"
 
 ALL=(none rebuild_zero settle_creates abort_keeps settle_early rebuild_shared hold_unchecked
     refusal_keeps rows_unasked prepare_held alert_alone alert_early end_twice
-    sweep_living sweep_unmetered rate_unchecked)
+    sweep_living sweep_unmetered rate_unchecked debt_forgotten)
 HOLDS=sql/install/47-holds.sql
 
 # replace FILE OLD NEW: OLD must be there, once, or the mutation would be none.
@@ -65,11 +66,10 @@ mutate() {
             replace extension/pg/slots.cpp '(limit >= 0 && sum > limit)' '(limit >= 0 && false)'
             SCENARIOS=race ;;
         refusal_keeps)
-            replace $HOLDS $'PERFORM tenancy.holds_undo(mark);\n        RETURN CASE' 'RETURN CASE'
             replace extension/pg/counter_functions.cpp 'pending_undo(mark);' ''
             SCENARIOS=giving_up ;;
         rows_unasked)
-            replace $HOLDS 'refusal := tenancy.hold_by_rows(turn, money, tokens);' "RAISE EXCEPTION 'no room' USING ERRCODE = 'PT503';"
+            replace $HOLDS 'RETURN tenancy.hold_by_rows(turn, money, tokens);' "RAISE EXCEPTION 'no room' USING ERRCODE = 'PT503';"
             SCENARIOS=few_slots ;;
         prepare_held)
             replace extension/pg/pending.cpp 'case XACT_EVENT_PRE_PREPARE:' 'case XACT_EVENT_PARALLEL_PRE_COMMIT:'
@@ -94,6 +94,9 @@ mutate() {
         rate_unchecked)
             replace extension/core/gcra.cpp '} else if (cost * limit.interval_ns > room) {' '} else if (cost < 0) {'
             SCENARIOS=race ;;
+        debt_forgotten)
+            replace extension/pg/flows.cpp 'now + static_cast<uint64>(owed_ns / count)' latest
+            SCENARIOS=few_flows ;;
         *) die "there is no mutation $1" ;;
     esac
 }

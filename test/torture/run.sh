@@ -2,19 +2,20 @@
 # run.sh short|long [SCENARIO...]: proof of rates and budgets against crashes, races and broken clients,
 # in a throw-away cluster that flushes to disk. Needs `make install` before. One line per claim, "ok" or
 # "not ok"; fails when one does not hold. Scenarios: race giving_up crossings turns_at_a_time limits_moved
-# backends_killed server_killed tenancyd_killed windows few_slots edges attack promotion (which must be last).
+# backends_killed server_killed tenancyd_killed windows few_slots few_flows edges attack promotion (which must be
+# last).
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/../../scripts/lib.sh"
 # shellcheck source=scripts/cluster.sh
 source "$ROOT/scripts/cluster.sh"
-for part in lib scenarios edges restart server attack; do
+for part in lib scenarios flows edges restart server attack; do
     # shellcheck disable=SC1090
     source "$ROOT/test/torture/$part.sh"
 done
 
 ALL=(race giving_up crossings turns_at_a_time limits_moved backends_killed server_killed tenancyd_killed windows few_slots
-    edges attack promotion)
+    few_flows edges attack promotion)
 
 # Many connections, two-phase commit to be refused, a quick start after a crash, and an end to waiting.
 SETTINGS="fsync = on
