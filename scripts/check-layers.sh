@@ -89,7 +89,7 @@ main() {
     try "postgres.h is included in pg/postgres.hpp only" nowhere '# *include.*postgres\.h"' outside extension '^extension/pg/postgres\.hpp$'
     try "PG_TRY is in pg/boundary.cpp only" nowhere '\bPG_TRY\b *\(' outside extension '^extension/pg/boundary\.cpp$'
     try "the extension has no regex, iostream or thread" nowhere 'std::(regex|j?thread|async|cout|cerr)\b|<(regex|iostream|thread)>' files extension
-    try "httplib is seen by server/http_*.cpp only" nowhere '# *include.*httplib' outside server '^server/http_[a-z_]*\.cpp$'
+    try "httplib is seen by server/http_* only" nowhere '# *include.*httplib' outside server '^server/http_[a-z_]*\.[ch]pp$'
     try "libpq is seen by server/db only" nowhere '# *include.*libpq-fe' outside server '^server/db/'
     try "the install script says neither OR REPLACE nor IF NOT EXISTS" no_install_sql '\bOR +REPLACE\b|\bIF +NOT +EXISTS +[^( ]'
     try "no file has more than $MAX_LINES lines" short_enough

@@ -6,11 +6,11 @@
 #include <httplib.h>
 
 #include "acceptor.hpp"
+#include "http_stream.hpp"
 #include "request_head.hpp"
 #include "routes.hpp"
 #include "slots.hpp"
 #include "socket.hpp"
-#include "socket_stream.hpp"
 
 namespace tenancy::server {
 
