@@ -75,7 +75,8 @@ inline constexpr std::array<StatementText, 21> kStatements = {{
      "SELECT action, object, name, before, after"
      " FROM tenancy.apply_config($1::pg_catalog.jsonb, $2::pg_catalog.bool)"},
     {"tenancyd_keep_keys", "SELECT tenancy.keep_keys($1::pg_catalog.text, "
-                           "nullif($2, '')::pg_catalog.interval)"},
+                           "CASE WHEN $2::pg_catalog.text OPERATOR(pg_catalog.<>) '' "
+                           "THEN $2::pg_catalog.text::pg_catalog.interval END)"},
 }};
 
 inline const StatementText &statement_text(Statement statement) {
