@@ -50,9 +50,12 @@ private:
 
     void watch() {
         std::unique_lock lock(mutex_);
-        while (!is_over_ && !is_due())
+        while (!is_over_) { // what takes no longer than a glance is done even while all stops
             changed_.wait_until(
                 lock, is_stopping_ == nullptr ? end_ : std::min(end_, Clock::now() + kGlance));
+            if (is_due())
+                break;
+        }
         was_stopped_ = !is_over_;
         // stop() has no effect before the connection is up, hence again and again.
         while (!is_over_) {
