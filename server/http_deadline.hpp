@@ -9,15 +9,14 @@
 #include <mutex>
 #include <thread>
 
-#include <httplib.h>
-
 namespace tenancy::server {
 
 /// Stops the client's transfer when its time is over, or soon after `is_stopping` becomes true.
 /// Ends before the client does.
+template <class Client>
 class HttpDeadline {
 public:
-    HttpDeadline(httplib::Client &client, std::chrono::milliseconds time,
+    HttpDeadline(Client &client, std::chrono::milliseconds time,
                  const std::atomic<bool> *is_stopping = nullptr)
         : client_(client), end_(Clock::now() + time), is_stopping_(is_stopping),
           thread_([this] { watch(); }) {}
@@ -64,7 +63,7 @@ private:
         }
     }
 
-    httplib::Client &client_;
+    Client &client_;
     const Clock::time_point end_;
     const std::atomic<bool> *const is_stopping_;
     std::mutex mutex_;

@@ -1,5 +1,7 @@
 #include "http_fetch.hpp"
 
+#include <httplib.h>
+
 #include "http_deadline.hpp"
 
 namespace tenancy::server {

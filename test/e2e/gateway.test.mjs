@@ -11,8 +11,8 @@ import { World, chatBody, claim } from './support/world.mjs';
 import { contentOf, openStream, send, until } from './support/wire.mjs';
 
 const PATH = '/v1/chat/completions';
-const LONG = 'This answer passes through a gateway of other people, piece by piece ✓. '.repeat(3);
-const SHORT = 'A few words, streamed ✓';
+const LONG = 'This answer passes through a gateway of other people, piece by piece \u2713. '.repeat(3);
+const SHORT = 'A few words, streamed \u2713';
 const KEY = 'the-key-of-the-imitation';
 
 const world = await World.create('gateway');
@@ -34,7 +34,7 @@ async function startGateway() {
 /** The imitation: knows two conversations and refuses all others. */
 async function startImitation() {
   const port = await freePort();
-  const call = { name: 'get_weather', arguments: '{"location": "Kraków"}' };
+  const call = { name: 'get_weather', arguments: '{"location": "Krak\u00f3w"}' };
   const answers = [
     { id: 'greeting', messages: [{ role: 'user', content: 'Hello' }, { role: 'assistant', content: SHORT }] },
     {
@@ -152,7 +152,7 @@ claim("the call of a tool comes from the imitation to OpenAI's client as it was 
   const [made] = message.tool_calls;
   assert.deepEqual(
     [made.id, made.type, made.function.name, JSON.parse(made.function.arguments)],
-    ['call_1', 'function', 'get_weather', { location: 'Kraków' }],
+    ['call_1', 'function', 'get_weather', { location: 'Krak\u00f3w' }],
   );
   const deltas = [];
   for await (const chunk of await client.chat.completions.create({ ...question, stream: true }))
