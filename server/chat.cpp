@@ -129,21 +129,18 @@ std::optional<long long> most_tokens(const ordered_json &begun) {
     return found->get<long long>();
 }
 
-Response run_turn(Services &services, RequestContext &context, const Request &request, Place &place,
+Response run_turn(Services &services, RequestContext &context, const Request &request,
                   const ordered_json &begun, const llm::ChatOptions &options, rate::Taken taken) {
     context.trace_id = text_member(begun, "trace_id");
     TurnStart start = turn_start(context, begun, options.stream, std::move(taken));
-    start.share = services.turn_shares.take(context.tenant);
+    // Only now is it known whose turn it is.
+    const auto refusal = take_place(context, services.turns, services.turn_shares, start.share);
     const std::string traceparent = "00-" + start.otel_trace_id + "-" + start.model_span_id +
                                     (context.is_sampled ? "-01" : "-00");
     auto turn = std::make_unique<Turn>(services, std::move(start));
-    place.hand_over();
-    // Only now is it known whose turn it is. What it holds is given back, and nothing was sent.
-    if (turn->start().share == nullptr) {
-        turn->end(TurnStatus::aborted);
-        context.rejection = "concurrency";
-        context.refusal = code_name(Code::over_share);
-        return problem(Code::over_share);
+    if (refusal) {
+        turn->end(TurnStatus::aborted); // what it holds is given back, and nothing was sent
+        return *refusal;
     }
     turn->dispatch({llm::upstream_body(context.settings->config.model, begun["messages"], options,
                                        most_tokens(begun)),
@@ -156,8 +153,8 @@ Response run_turn(Services &services, RequestContext &context, const Request &re
 Response answer_chat(Services &services, RequestContext &context, const Request &request) {
     if (const auto defect = json_defect(request.body))
         return invalid_json_problem(defect->reason, defect->loc);
-    Place place(services.turns);
-    if (!place.is_taken() || services.is_stopping) {
+    // Spares the database what would be refused; the place itself is taken when it has answered.
+    if (services.turns.taken() >= services.turns.most() || services.is_stopping) {
         context.refusal = "overloaded";
         return problem(Code::overloaded);
     }
@@ -177,7 +174,7 @@ Response answer_chat(Services &services, RequestContext &context, const Request 
         return problem(Code::internal);
     }
     Response response =
-        run_turn(services, context, request, place, begun, options, std::move(called.taken));
+        run_turn(services, context, request, begun, options, std::move(called.taken));
     // What begin_turn says of the limits; values from after the hold, which a stream sends first.
     for (const Header &header : passed.headers.all())
         if (header.name != "Content-Type")

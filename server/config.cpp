@@ -8,6 +8,7 @@
 #include "config_model.hpp"
 #include "config_reader.hpp"
 #include "config_tenancy.hpp"
+#include "safe_url.hpp"
 
 namespace tenancy::server {
 
@@ -125,21 +126,6 @@ void read_metrics(Section section, MetricsConfig &metrics, const Environment &en
                               "with token_env or token_file.");
 }
 
-// https, or plain http that stays on this machine.
-bool is_safe_url(const std::string &url) {
-    const std::size_t start = url.find("//");
-    if (!is_http_url(url) || start == std::string::npos)
-        return false;
-    const std::string authority =
-        url.substr(start + 2, url.find_first_of("/?#", start + 2) - start - 2);
-    const std::string host = authority.substr(0, authority.find(':'));
-    const bool stays_here =
-        host == "localhost" ||
-        (host.rfind("127.", 0) == 0 && host.find_first_not_of("0123456789.") == std::string::npos);
-    return !host.empty() && authority.find('@') == std::string::npos &&
-           (url.rfind("https://", 0) == 0 || stays_here);
-}
-
 void read_alerts(Section section, AlertsConfig &alerts, const StorageConfig &storage,
                  const Environment &environment) {
     take(section.text("webhook_url"), alerts.webhook_url);
@@ -149,7 +135,7 @@ void read_alerts(Section section, AlertsConfig &alerts, const StorageConfig &sto
     section.finish();
     if (alerts.webhook_url.empty())
         return;
-    if (!is_safe_url(alerts.webhook_url))
+    if (!parse_safe_url(alerts.webhook_url))
         section.error("webhook_url", "must be an https:// URL without a user name, or http:// to a "
                                      "loopback address.");
     if (alerts.webhook_secret.empty())
@@ -177,7 +163,7 @@ void read_traces(Section section, TracesConfig &traces, const Environment &envir
         return;
     while (!endpoint.empty() && endpoint.back() == '/')
         endpoint.pop_back();
-    if (!is_safe_url(endpoint))
+    if (!parse_safe_url(endpoint))
         section.error("otel_endpoint",
                       "must be the base URL of an OTLP receiver: https:// without a user name, or "
                       "http:// to a loopback address such as http://127.0.0.1:4318.");

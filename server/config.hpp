@@ -31,6 +31,7 @@ struct ModelConfig {
     std::string name;
     Secret api_key; // from api_key_env or api_key_file; may be empty
     std::string ca_file;
+    std::map<std::string, Secret> headers; // sent with each request
     std::optional<double> temperature;
     std::optional<long> max_tokens;
     std::chrono::seconds connect_timeout{5};

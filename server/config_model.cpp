@@ -1,7 +1,11 @@
 #include "config_model.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <fstream>
+
+#include "http.hpp"
 
 namespace tenancy::server {
 
@@ -20,6 +24,41 @@ std::string without_slashes(std::string url) {
 bool is_model_name(const std::string &name) {
     return !name.empty() && name.size() <= 256 &&
            std::all_of(name.begin(), name.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
+bool is_token_char(char c) { // RFC 9110, section 5.6.2
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+}
+
+bool is_visible(char c) {
+    return c >= ' ' && c <= '~';
+}
+
+// Of the connection, of the body, or told by other keys.
+bool is_ours(const std::string &name) {
+    constexpr std::array<std::string_view, 13> ours = {
+        "Accept",     "Accept-Encoding",   "Authorization", "Connection",  "Content-Length",
+        "Expect",     "Content-Type",      "Host",          "traceparent", "Upgrade",
+        "User-Agent", "Transfer-Encoding", "X-Request-ID"};
+    return std::any_of(ours.begin(), ours.end(),
+                       [&](std::string_view own) { return equals_ignoring_case(name, own); });
+}
+
+// A value may be a secret: no message quotes one.
+std::map<std::string, Secret> read_headers(Section section) {
+    std::map<std::string, Secret> headers;
+    for (const auto &[name, value] : section.named_texts()) {
+        if (name.empty() || !std::all_of(name.begin(), name.end(), is_token_char) || is_ours(name))
+            section.error(name, "cannot be set. Use the name of a header that tenancyd does not "
+                                "send itself.");
+        else if (!std::all_of(value.begin(), value.end(), is_visible))
+            section.error(name, "must be printable ASCII characters.");
+        else
+            headers.emplace(name, Secret(value));
+    }
+    section.finish();
+    return headers;
 }
 
 void read_model_timeouts(Section &section, ModelConfig &model) {
@@ -43,10 +82,13 @@ ModelConfig read_fallback(Section section, const ModelConfig &first,
         model.endpoint = without_slashes(*endpoint);
         model.api_key = Secret();
         model.ca_file.clear();
+        model.headers.clear();
     }
     if (Secret key = read_secret(section, "api_key", environment); !key.empty())
         model.api_key = std::move(key);
     model.ca_file = section.text("ca_file").value_or(model.ca_file);
+    if (section.has("headers"))
+        model.headers = read_headers(section.section("headers"));
     section.finish();
     if (!is_model_name(model.name))
         section.error("name", "must be 1 to 256 printable ASCII characters.");
@@ -95,6 +137,7 @@ void read_model(Section section, ModelConfig &model, const Environment &environm
     model.name = section.text("name").value_or("");
     model.ca_file = section.text("ca_file").value_or("");
     model.api_key = read_secret(section, "api_key", environment);
+    model.headers = read_headers(section.section("headers"));
     model.temperature = section.real("temperature", 0.0, 2.0);
     model.max_tokens = section.number("max_tokens", 1, 10000000);
     read_model_timeouts(section, model);

@@ -138,6 +138,19 @@ std::vector<std::pair<std::string, Section>> Section::named_sections() {
     return out;
 }
 
+std::vector<std::pair<std::string, std::string>> Section::named_texts() {
+    std::vector<std::pair<std::string, std::string>> out;
+    if (!node_.IsMap())
+        return out;
+    for (const auto &entry : node_) {
+        const auto name = entry.first.as<std::string>();
+        known_.push_back(name);
+        if (auto value = scalar(entry.second, name))
+            out.emplace_back(name, std::move(*value));
+    }
+    return out;
+}
+
 std::optional<std::string> Section::scalar(const YAML::Node &node, const std::string &key) {
     if (!node.IsScalar()) {
         error(key, "must be a single value.");

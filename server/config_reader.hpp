@@ -42,6 +42,8 @@ public:
 
     std::optional<std::string> text(const std::string &key);
     std::vector<std::string> texts(const std::string &key);
+    /// All (name, value) of a mapping whose keys are free names; marks them all as known.
+    std::vector<std::pair<std::string, std::string>> named_texts();
     std::optional<long> number(const std::string &key, long least, long most);
     std::optional<double> real(const std::string &key, double least, double most);
     std::optional<bool> flag(const std::string &key);

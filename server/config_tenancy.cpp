@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "keys/url.hpp"
+#include "safe_url.hpp"
 
 namespace tenancy::server {
 
@@ -62,7 +62,7 @@ void read_key_source(Section &section, IssuerConfig &issuer) {
         issuer.jwks_file = *file;
     if (!issuer.jwks_url.empty() && !issuer.jwks_file.empty())
         section.error("jwks_file", "and jwks_url are both given. Keep one of them.");
-    if (!issuer.jwks_url.empty() && !keys::parse_key_url(issuer.jwks_url))
+    if (!issuer.jwks_url.empty() && !parse_safe_url(issuer.jwks_url))
         section.error("jwks_url",
                       "must start with https://: whoever can change the keys can become "
                       "any tenant.");

@@ -9,6 +9,11 @@
 
 namespace tenancy::server {
 
+/// One of the places for the tenant that the database has verified, within its share of them: a
+/// request whose token is not good never has one. Otherwise the refusal.
+std::optional<Response> take_place(RequestContext &context, Slots &slots, Shares &shares,
+                                   Share &taken);
+
 /// GET /healthz: the process runs.
 Response answer_live();
 

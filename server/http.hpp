@@ -42,7 +42,6 @@ enum class Intake {
     uri_too_long,      // request line over the limit
     unsupported_media, // a body that is not plain JSON
     timed_out,         // not received within the time limit
-    too_many_uploads,  // as many large bodies as memory is meant for are on their way already
 };
 
 struct Request {
@@ -76,6 +75,7 @@ using Handler = std::function<Response(const Request &)>;
 struct Admitted {
     std::optional<Response> refusal;   // or nothing: it may
     std::shared_ptr<const void> place; // kept until the body is here
+    std::shared_ptr<const void> room;  // kept until the answer is out
 };
 using Admission = std::function<Admitted(const Request &)>;
 

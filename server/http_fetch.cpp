@@ -1,10 +1,8 @@
 #include "http_fetch.hpp"
 
-#include <condition_variable>
-#include <mutex>
-#include <thread>
-
 #include <httplib.h>
+
+#include "http_deadline.hpp"
 
 namespace tenancy::server {
 
@@ -12,49 +10,6 @@ namespace {
 
 constexpr int kOk = 200;
 constexpr int kNotModified = 304;
-
-// The library's time-outs are for single reads: a server that sends a byte now and then would hold
-// us for ever. This ends the transfer at the deadline.
-class Deadline {
-public:
-    Deadline(httplib::Client &client, std::chrono::milliseconds time)
-        : thread_([this, &client, at = std::chrono::steady_clock::now() + time] {
-              std::unique_lock lock(mutex_);
-              if (changed_.wait_until(lock, at, [this] { return is_over_; }))
-                  return;
-              has_passed_ = true;
-              // stop() has no effect before the connection is up, hence again and again.
-              do
-                  client.stop();
-              while (!changed_.wait_for(lock, std::chrono::milliseconds(20),
-                                        [this] { return is_over_; }));
-          }) {}
-
-    ~Deadline() { finish(); }
-    Deadline(const Deadline &) = delete;
-    Deadline &operator=(const Deadline &) = delete;
-    Deadline(Deadline &&) = delete;
-    Deadline &operator=(Deadline &&) = delete;
-
-    /// True when the deadline has passed.
-    bool finish() {
-        {
-            const std::lock_guard lock(mutex_);
-            is_over_ = true;
-        }
-        changed_.notify_all();
-        if (thread_.joinable())
-            thread_.join();
-        return has_passed_;
-    }
-
-private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    bool is_over_ = false;
-    bool has_passed_ = false;
-    std::thread thread_; // last: it uses all of the above
-};
 
 std::string problem_with(int status) {
     if (status >= 300 && status < 400)
@@ -86,7 +41,7 @@ Fetched http_fetch(const std::string &origin, const std::string &path, const std
         client.set_ca_cert_path(limits.ca_file);
     Fetched fetched;
     bool is_too_large = false;
-    Deadline deadline(client, limits.deadline);
+    HttpDeadline deadline(client, limits.deadline);
     const auto result = client.Get(
         path, headers_of(etag),
         [&](const httplib::Response &response) {

@@ -171,6 +171,8 @@ private:
             request_.headers.emplace("traceparent", request.traceparent);
         if (!config_.api_key.empty())
             request_.headers.emplace("Authorization", "Bearer " + config_.api_key.reveal());
+        for (const auto &[name, value] : config_.headers)
+            request_.headers.emplace(name, value.reveal());
         request_.response_handler = [this](const httplib::Response &r) { return begin(r); };
         request_.content_receiver = [this](const char *data, std::size_t size, std::uint64_t,
                                            std::uint64_t) {
@@ -215,10 +217,22 @@ private:
         retry_after_ = retry_after_of(response);
         const std::string type = response.get_header_value("Content-Type");
         is_stream_ = type.rfind("text/event-stream", 0) == 0;
+        is_plain_ = !is_stream_ && type.rfind("application/json", 0) != 0;
         return status_ == 200 && !events_.is_closed();
     }
 
+    // Some servers stream under another type, and clients of OpenAI's do not look at it: what does
+    // not begin as a JSON object is a stream, as was asked for.
+    void tell_stream_from_object(std::string_view bytes) {
+        const std::size_t first = bytes.find_first_not_of(" \t\r\n");
+        if (!is_plain_ || first == std::string_view::npos)
+            return;
+        is_stream_ = bytes[first] != '{';
+        is_plain_ = false;
+    }
+
     bool receive(std::string_view bytes) {
+        tell_stream_from_object(bytes);
         if (!is_stream_) {
             whole_ += bytes;
             return whole_.size() <= kMaxWholeAnswer && !events_.is_closed();
@@ -276,6 +290,7 @@ private:
     std::atomic<std::size_t> received_before_{0}; // over this connection, by earlier answers
     int pieces_after_end_ = 0;
     bool is_stream_ = false;
+    bool is_plain_ = false; // by its type neither a stream nor JSON: the first byte will tell
     bool saw_end_ = false;
     bool too_large_ = false;
     const Clock::time_point deadline_;

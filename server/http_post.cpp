@@ -1,14 +1,12 @@
 #include "http_post.hpp"
 
-#include <future>
-
 #include <httplib.h>
+
+#include "http_deadline.hpp"
 
 namespace tenancy::server {
 
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxAnswer = 65536;
 
@@ -45,7 +43,6 @@ HttpPost::HttpPost(const std::string &url, std::string ca_file, std::chrono::mil
         path_.insert(0, "/");
 }
 
-// On a thread of its own, because the HTTP library has time-outs for each step but none for all.
 HttpPost::Result HttpPost::post(const std::string &body,
                                 const std::map<std::string, std::string> &headers,
                                 const std::atomic<bool> &is_stopping) const {
@@ -62,19 +59,9 @@ HttpPost::Result HttpPost::post(const std::string &body,
     request.headers = {{"Content-Type", "application/json"}, {"User-Agent", "tenancyd"}};
     for (const auto &[name, value] : headers)
         request.headers.emplace(name, value);
-    auto sent = std::async(std::launch::async, [&] { return send(client, std::move(request)); });
-    const auto deadline = Clock::now() + timeout_;
-    const auto is_done = [&](int milliseconds) {
-        return sent.wait_for(std::chrono::milliseconds(milliseconds)) == std::future_status::ready;
-    };
-    while (!is_done(50) && !is_stopping && Clock::now() < deadline) {
-    }
-    const bool in_time = is_done(0);
-    // stop() has no effect before the connection is up, hence again and again.
-    while (!is_done(20))
-        client.stop();
-    const Result result = sent.get();
-    return in_time ? result : Result{0, "timeout_seconds"};
+    HttpDeadline deadline(client, timeout_, &is_stopping);
+    const Result result = send(client, std::move(request));
+    return deadline.finish() ? Result{0, "timeout_seconds"} : result;
 }
 
 } // namespace tenancy::server

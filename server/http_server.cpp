@@ -9,7 +9,6 @@
 #include "http_stream.hpp"
 #include "request_head.hpp"
 #include "routes.hpp"
-#include "slots.hpp"
 #include "socket.hpp"
 
 namespace tenancy::server {
@@ -26,9 +25,9 @@ struct Exchange {
     bool is_answered = false;          // the handler has been called
     bool must_close = false;           // input may be left over that must not be read as a request
     bool is_upload = false;            // by its route: a form with a file, under a limit of its own
-    std::optional<Place> upload_slot;  // until the answer is out
     bool is_late = false;              // its time was over before it was here
     std::shared_ptr<const void> place; // of who sends a large body, until it is here
+    std::shared_ptr<const void> room;  // for that body, until the answer is out
     std::function<void(std::size_t)> on_sent;
     Socket *socket = nullptr;
     SocketStream *stream = nullptr;
@@ -69,7 +68,7 @@ void hide_from_library(httplib::Request &request) {
 class HttpServer::Impl : private httplib::Server {
 public:
     Impl(const LimitsConfig &limits, server::Handler handler, std::function<void()> on_shed)
-        : limits_(limits), handler_(std::move(handler)), uploads_(limits.max_uploads),
+        : limits_(limits), handler_(std::move(handler)),
           acceptor_(
               limits, [this](Connection &connection) { return serve(connection); },
               std::move(on_shed)) {
@@ -206,9 +205,6 @@ private:
 
     HandlerResponse answer_before_body(httplib::Response &response) {
         Exchange &exchange = *current();
-        if (exchange.is_upload && exchange.request.intake == Intake::complete &&
-            !exchange.upload_slot.emplace(uploads_).is_taken())
-            exchange.request.intake = Intake::too_many_uploads;
         if (exchange.request.intake != Intake::complete) {
             exchange.must_close = true;
             call_handler(exchange, response);
@@ -222,6 +218,7 @@ private:
                 return HandlerResponse::Handled;
             }
             exchange.place = std::move(admitted.place);
+            exchange.room = std::move(admitted.room);
         }
         // Chunk headers take room on the wire too; the body itself is measured when it is here.
         exchange.socket->allow_body(2 * max_body_of(exchange) + limits_.max_header_bytes,
@@ -320,7 +317,6 @@ private:
     const server::Handler handler_;
     Admission admission_;
     std::atomic<bool> is_cutting_{false};
-    Slots uploads_;
     Acceptor acceptor_; // last: its threads end before what they use
 };
 

@@ -85,7 +85,7 @@ int serve(const std::string &file) {
 
 int sync_keys(const std::string &file, bool once) {
     const LoadedConfig loaded = tenancy::server::load_config_file(file);
-    return report(loaded) ? tenancy::server::keys::sync_keys(loaded.config, once) : 1;
+    return report(loaded) ? tenancy::server::keys::sync_keys(loaded.config, file, once) : 1;
 }
 
 int run(const std::vector<std::string_view> &words) {

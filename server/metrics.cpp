@@ -2,25 +2,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "metrics_text.hpp"
+
 namespace tenancy::server {
 
 namespace {
-
-// A label's value between quotes: backslash, quote and newline escaped (exposition format 0.0.4).
-std::string label(std::string_view name, std::string_view value) {
-    std::string text(name);
-    text += "=\"";
-    for (const char c : value) {
-        if (c == '\n') {
-            text += "\\n";
-            continue;
-        }
-        if (c == '\\' || c == '"')
-            text += '\\';
-        text += c;
-    }
-    return text + '"';
-}
 
 std::string number(double value) {
     return nlohmann::json(value).dump();
@@ -66,7 +52,7 @@ void Histogram::print(std::string &out, std::string_view name, std::string_view 
     for (std::size_t i = 0; i < counts_.size(); ++i) {
         total += counts_.at(i);
         const std::string bound = i < kBuckets.size() ? number(kBuckets.at(i)) : "+Inf";
-        print_line(out, base + "_bucket", joined(labels, label("le", bound)),
+        print_line(out, base + "_bucket", joined(labels, metrics_label("le", bound)),
                    std::to_string(total));
     }
     print_line(out, base + "_sum", labels, number(sum_));
@@ -118,21 +104,21 @@ void Metrics::add_gauge(std::string name, std::function<std::size_t()> read) {
 
 // The reference's metric names, so that its dashboards keep working.
 void Metrics::print_turns(std::string &out) const {
-    const std::string model = label("model", model_);
+    const std::string model = metrics_label("model", model_);
     print_head(out, "agent_requests_total", "counter", "Chat turns by outcome.");
     for (const auto &[key, count] : turns_)
         print_line(out, "agent_requests_total",
-                   model + "," + label("status", key.first) + "," +
-                       label("stream", key.second ? "true" : "false"),
+                   model + "," + metrics_label("status", key.first) + "," +
+                       metrics_label("stream", key.second ? "true" : "false"),
                    std::to_string(count));
     print_head(out, "agent_request_duration_seconds", "histogram", "Time of whole chat turns.");
     turn_seconds_.print(out, "agent_request_duration_seconds", model);
     print_head(out, "agent_model_call_duration_seconds", "histogram", "Time the model took.");
     model_seconds_.print(out, "agent_model_call_duration_seconds", model);
     print_head(out, "agent_tokens_total", "counter", "Tokens by direction.");
-    print_line(out, "agent_tokens_total", model + "," + label("direction", "prompt"),
+    print_line(out, "agent_tokens_total", model + "," + metrics_label("direction", "prompt"),
                std::to_string(prompt_tokens_));
-    print_line(out, "agent_tokens_total", model + "," + label("direction", "completion"),
+    print_line(out, "agent_tokens_total", model + "," + metrics_label("direction", "completion"),
                std::to_string(completion_tokens_));
 }
 
@@ -140,7 +126,8 @@ void Metrics::print_limits(std::string &out) const {
     print_head(out, "tenancyd_rejections_total", "counter",
                "Requests refused by a tenant's limits.");
     for (const auto &[kind, count] : rejections_)
-        print_line(out, "tenancyd_rejections_total", label("kind", kind), std::to_string(count));
+        print_line(out, "tenancyd_rejections_total", metrics_label("kind", kind),
+                   std::to_string(count));
     print_counter(out, "tenancyd_charged_picodollars_total",
                   "Charges of this server's turns, 1e-12 USD.", charged_picodollars_);
     print_counter(out, "tenancyd_overrun_turns_total", "Turns charged more than they held.",
@@ -158,19 +145,22 @@ std::string Metrics::text() const {
         print_head(out, "tenancyd_requests_total", "counter", "HTTP requests answered.");
         for (const auto &[key, count] : requests_)
             print_line(out, "tenancyd_requests_total",
-                       label("method", std::get<0>(key)) + "," + label("route", std::get<1>(key)) +
-                           "," + label("status", std::to_string(std::get<2>(key))),
+                       metrics_label("method", std::get<0>(key)) + "," +
+                           metrics_label("route", std::get<1>(key)) + "," +
+                           metrics_label("status", std::to_string(std::get<2>(key))),
                        std::to_string(count));
         print_head(out, "tenancyd_request_duration_seconds", "histogram", "Time to the last byte.");
         for (const auto &[route, histogram] : durations_)
-            histogram.print(out, "tenancyd_request_duration_seconds", label("route", route));
+            histogram.print(out, "tenancyd_request_duration_seconds",
+                            metrics_label("route", route));
         print_head(out, "tenancyd_refusals_total", "counter", "Requests refused by this server.");
         for (const auto &[code, count] : refusals_)
-            print_line(out, "tenancyd_refusals_total", label("code", code), std::to_string(count));
+            print_line(out, "tenancyd_refusals_total", metrics_label("code", code),
+                       std::to_string(count));
         print_head(out, "tenancyd_valkey_decisions_total", "counter",
                    "Decisions of the shared rate limit; unavailable: the database alone decided.");
         for (const auto &[result, count] : valkey_decisions_)
-            print_line(out, "tenancyd_valkey_decisions_total", label("result", result),
+            print_line(out, "tenancyd_valkey_decisions_total", metrics_label("result", result),
                        std::to_string(count));
         print_turns(out);
         print_limits(out);

@@ -77,25 +77,23 @@ void describe(RequestContext &context, const Request &request, const Match &matc
 }
 
 // What the full way of the request refuses anyway is refused there; this is about who may send
-// megabytes at all. A thread reads them, and without a good token nobody keeps one waiting.
+// megabytes at all. A thread reads them, and without a good token nobody keeps one waiting, nor has
+// any of the places.
 std::optional<Response> judge_body(Services &services, RequestContext &context,
-                                   const Request &request, Share &share) {
-    auto place = std::make_shared<Place>(services.bodies);
-    if (!place->is_taken() || services.is_stopping)
+                                   const Request &request, const Match &match, Admitted &admitted) {
+    if (services.is_stopping)
         return refuse(context, Code::overloaded);
     if (const auto refusal = read_identity(context, request))
         return refuse(context, *refusal);
-    const auto answer = services.database.sign_in(context.token);
+    const auto answer = services.database.check_token(context.token);
     if (const auto *error = std::get_if<db::Error>(&answer))
         return refuse_for(context, *error);
     context.tenant = std::get<db::SignedIn>(answer).tenant;
     context.subject = std::get<db::SignedIn>(answer).subject;
-    const Share own = services.body_shares.take(context.tenant);
-    if (own == nullptr) {
-        context.rejection = "concurrency";
-        return refuse(context, Code::over_share);
-    }
-    share = std::make_shared<std::pair<Share, std::shared_ptr<Place>>>(own, std::move(place));
+    if (auto refusal = take_place(context, services.bodies, services.body_shares, admitted.place))
+        return refusal;
+    if (match.route != nullptr && match.route->kind == Kind::upload)
+        return take_place(context, services.uploads, services.upload_shares, admitted.room);
     return std::nullopt;
 }
 
@@ -190,8 +188,9 @@ Admitted Pipeline::admit(const Request &request) {
     context.settings = services_.settings.current();
     Admitted admitted;
     try {
-        describe(context, request, match_route(request.method, request.path));
-        admitted.refusal = judge_body(services_, context, request, admitted.place);
+        const Match match = match_route(request.method, request.path);
+        describe(context, request, match);
+        admitted.refusal = judge_body(services_, context, request, match, admitted);
     } catch (const std::exception &) {
         admitted.refusal = unexpected(context);
     }

@@ -3,6 +3,7 @@
 #include "http_model.hpp"
 #include "llm/echo.hpp"
 #include "llm/fallback.hpp"
+#include "log.hpp"
 
 namespace tenancy::server {
 
@@ -101,6 +102,19 @@ std::vector<std::string> restart_keys(const Config &running, const Config &fresh
         if (!is_same)
             differing.emplace_back(key);
     return differing;
+}
+
+std::optional<Config> read_again(const std::string &file) {
+    LoadedConfig loaded = load_config_file(file);
+    for (const std::string &warning : loaded.config.warnings)
+        log_event(LogLevel::warn, "config_warning", {log_text("reason", warning)});
+    for (const std::string &error : loaded.errors)
+        log_event(LogLevel::error, "config_error", {log_text("reason", error)});
+    if (loaded.errors.empty())
+        return std::move(loaded.config);
+    log_event(LogLevel::error, "reload_refused",
+              {log_text("reason", "the file has errors; the old configuration goes on")});
+    return std::nullopt;
 }
 
 SettingsPointer make_settings(Config config, const Settings *previous) {

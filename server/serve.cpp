@@ -102,24 +102,16 @@ std::string set_tls(HttpServer &server, const TlsConfig &tls) {
 // Reads the file again. Requests that run go on with the settings they began with.
 void reload(const std::string &file, LiveSettings &live, Slots &turns,
             std::optional<Alerts> &alerts, Metrics &metrics, HttpServer &server) {
-    const LoadedConfig loaded = load_config_file(file);
-    for (const std::string &warning : loaded.config.warnings)
-        log_event(LogLevel::warn, "config_warning", {log_text("reason", warning)});
-    for (const std::string &error : loaded.errors)
-        log_event(LogLevel::error, "config_error", {log_text("reason", error)});
-    if (!loaded.errors.empty()) {
-        log_event(LogLevel::error, "reload_refused",
-                  {log_text("reason", "the file has errors; the old configuration goes on")});
+    const std::optional<Config> fresh = read_again(file);
+    if (!fresh)
         return;
-    }
     const SettingsPointer running = live.current();
-    const SettingsPointer next =
-        make_settings(merged(running->config, loaded.config), running.get());
+    const SettingsPointer next = make_settings(merged(running->config, *fresh), running.get());
     if (const auto problem = set_tls(server, next->config.tls); !problem.empty()) {
         log_event(LogLevel::error, "reload_refused", {log_text("reason", problem)});
         return;
     }
-    for (const std::string &key : restart_keys(running->config, loaded.config))
+    for (const std::string &key : restart_keys(running->config, *fresh))
         log_event(LogLevel::warn, "needs_restart", {log_text("key", key)});
     live.replace(next);
     turns.set_most(next->config.limits.max_turns);
@@ -157,9 +149,11 @@ int serve(const Config &config, const std::string &file) {
     Shares turn_shares(turns);
     Slots bodies(config.limits.threads / 4 + 1);
     Shares body_shares(bodies);
+    Slots uploads(config.limits.max_uploads);
+    Shares upload_shares(uploads);
     std::atomic<bool> is_stopping{false};
-    Services services{live,        database, metrics,     turns,
-                      turn_shares, bodies,   body_shares, instance_id(config.storage),
+    Services services{live,       database,    metrics, turns,         turn_shares,
+                      bodies,     body_shares, uploads, upload_shares, instance_id(config.storage),
                       is_stopping};
     std::optional<SpanExporter> spans;
     if (!config.traces.otel_endpoint.empty())

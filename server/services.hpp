@@ -22,6 +22,8 @@ struct Services {
     Shares &turn_shares;
     Slots &bodies; // large ones on their way in
     Shares &body_shares;
+    Slots &uploads; // large ones, in memory until they are stored
+    Shares &upload_shares;
     std::string instance_id; // random, one per process; empty: nothing shows that it is alive
     std::atomic<bool> &is_stopping;
     SpanExporter *spans = nullptr; // null: nothing is sent on

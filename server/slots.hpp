@@ -27,8 +27,7 @@ private:
     std::atomic<std::size_t> taken_{0};
 };
 
-/// Holds a place among the slots, if there is one, until its end or until somebody else takes it
-/// over.
+/// Holds a place among the slots, if there is one, until its end.
 class Place {
 public:
     explicit Place(Slots &slots) : slots_(slots), taken_(slots.take()) {}
@@ -41,11 +40,10 @@ public:
     Place(Place &&) = delete;
     Place &operator=(Place &&) = delete;
     bool is_taken() const { return taken_; }
-    void hand_over() { taken_ = false; }
 
 private:
     Slots &slots_;
-    bool taken_;
+    const bool taken_;
 };
 
 } // namespace tenancy::server

@@ -51,7 +51,6 @@ Turn::Turn(Services &services, TurnStart start)
 Turn::~Turn() {
     call_.reset();
     end_quietly();
-    services_.turns.give_back();
 }
 
 // A destructor must not throw; what can go wrong here is memory running out.

@@ -29,14 +29,13 @@ struct TurnStart {
     std::size_t prompt_bytes = 0;
     bool stream = false;
     rate::Taken taken; // from the shared limit
-    Share share;       // of services.turns
+    Share share;       // of services.turns; null: there was no place
 };
 
 enum class TurnStatus { ok, error, aborted };
 
 class Turn {
 public:
-    /// Takes over one place in services.turns and gives it back at the end.
     Turn(Services &services, TurnStart start);
     /// Ends the turn as aborted unless it has ended.
     ~Turn();

@@ -46,6 +46,9 @@ Response answer_upload(Services &services, RequestContext &context, const Reques
     const FormPart *file = last_part(parts, "file", true);
     if (file == nullptr)
         return invalid_member_problem("file", "missing", "Field required");
+    if (file->filename->find('\0') != std::string::npos)
+        return invalid_member_problem("filename", "string_pattern_mismatch",
+                                      "The name of a file has no control characters");
     const Called called = call_route(
         services, context, "create_file",
         upload_facts(files, *file, last_part(parts, "session_id", false)), file->content);

@@ -98,7 +98,15 @@ Metered Database::meter_turn(const std::string &ticket, long long output_tokens)
 }
 
 std::variant<SignedIn, Error> Database::sign_in(std::string_view token) {
-    Outcome outcome = run(Statement::sign_in, {std::string(token)});
+    return who(Statement::sign_in, token);
+}
+
+std::variant<SignedIn, Error> Database::check_token(std::string_view token) {
+    return who(Statement::check_token, token);
+}
+
+std::variant<SignedIn, Error> Database::who(Statement statement, std::string_view token) {
+    Outcome outcome = run(statement, {std::string(token)});
     if (auto *error = std::get_if<Error>(&outcome))
         return std::move(*error);
     const Rows &rows = std::get<Rows>(outcome);

@@ -59,6 +59,9 @@ public:
     /// Verifies a token; nothing else.
     std::variant<SignedIn, Error> sign_in(std::string_view token);
 
+    /// The same before the request itself: a token that counts once still counts.
+    std::variant<SignedIn, Error> check_token(std::string_view token);
+
     /// True when the database answers and the extension is installed in it.
     bool is_ready();
 
@@ -66,6 +69,7 @@ public:
     std::size_t pool_size() const { return pool_.size(); }
 
 private:
+    std::variant<SignedIn, Error> who(Statement statement, std::string_view token);
     Outcome run(Statement statement, const std::vector<std::string> &parameters,
                 std::optional<std::string_view> bytes = {});
 

@@ -12,6 +12,7 @@ enum class Statement : std::size_t {
     upload,
     end_turn,
     sign_in,
+    check_token,
     ready,
     meter,
     lock,
@@ -36,7 +37,7 @@ struct StatementText {
     const char *sql;
 };
 
-inline constexpr std::array<StatementText, 21> kStatements = {{
+inline constexpr std::array<StatementText, 22> kStatements = {{
     {"tenancyd_call", "SELECT status, headers, body, tenant_id, subject, counted"
                       " FROM agent.call($1::pg_catalog.text, $2::pg_catalog.text, "
                       "$3::pg_catalog.jsonb, $4::pg_catalog.jsonb)"},
@@ -49,6 +50,8 @@ inline constexpr std::array<StatementText, 21> kStatements = {{
     {"tenancyd_sign_in", "SELECT signed_in.tenant, tenancy.current_subject()"
                          " FROM (SELECT tenancy.set_tenant_from_jwt($1::pg_catalog.text) AS tenant"
                          " OFFSET 0) AS signed_in"},
+    {"tenancyd_check_token",
+     "SELECT tenant_id, subject FROM tenancy.check_token($1::pg_catalog.text)"},
     {"tenancyd_ready",
      "SELECT 1 FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'pg_tenancy'"},
     {"tenancyd_meter", "SELECT agent.meter_turn($1::pg_catalog.text, $2::pg_catalog.int8)"},
@@ -75,7 +78,8 @@ inline constexpr std::array<StatementText, 21> kStatements = {{
      "SELECT action, object, name, before, after"
      " FROM tenancy.apply_config($1::pg_catalog.jsonb, $2::pg_catalog.bool)"},
     {"tenancyd_keep_keys", "SELECT tenancy.keep_keys($1::pg_catalog.text, "
-                           "nullif($2, '')::pg_catalog.interval)"},
+                           "CASE WHEN $2::pg_catalog.text OPERATOR(pg_catalog.<>) '' "
+                           "THEN $2::pg_catalog.text::pg_catalog.interval END)"},
 }};
 
 inline const StatementText &statement_text(Statement statement) {

@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "../http_fetch.hpp"
+#include "../safe_url.hpp"
 #include "schedule.hpp"
-#include "url.hpp"
 
 namespace tenancy::server::keys {
 
@@ -49,7 +49,7 @@ std::optional<std::string> jwks_uri_of(const std::string &document, const std::s
         problem = "the discovery document is not a JSON object";
     else if (text("issuer") != issuer)
         problem = "the discovery document is of another issuer";
-    else if (!parse_key_url(text("jwks_uri")))
+    else if (!parse_safe_url(text("jwks_uri")))
         problem = "the jwks_uri of the discovery document is not an https address";
     else if (is_tls(issuer) && !is_tls(text("jwks_uri")))
         problem = "the jwks_uri of the discovery document gives up TLS";
@@ -59,7 +59,7 @@ std::optional<std::string> jwks_uri_of(const std::string &document, const std::s
 }
 
 std::string KeySource::discover(std::string &problem) const {
-    const auto url = parse_key_url(discovery_url(issuer_.issuer));
+    const auto url = parse_safe_url(discovery_url(issuer_.issuer));
     if (!url) {
         problem = "the issuer is not an https address; give jwks_url or jwks_file";
         return "";
@@ -86,7 +86,7 @@ KeySet KeySource::read_file() const {
 }
 
 KeySet KeySource::fetch_from(const std::string &address) {
-    const auto url = parse_key_url(address);
+    const auto url = parse_safe_url(address);
     if (!url)
         return failed("the key set's address is not an https address");
     const std::string etag = address == url_ ? etag_ : "";

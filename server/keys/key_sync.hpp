@@ -51,7 +51,8 @@ private:
     std::map<std::string, long long> unknown_kids_;
 };
 
-/// `tenancyd sync-keys`: runs until SIGTERM or SIGINT, or once. Returns the exit status.
-int sync_keys(const Config &config, bool once);
+/// `tenancyd sync-keys`: runs until SIGTERM or SIGINT, or once; SIGHUP reads `file` again. Returns
+/// the exit status.
+int sync_keys(const Config &config, const std::string &file, bool once);
 
 } // namespace tenancy::server::keys

@@ -3,6 +3,7 @@
 
 #include "../log.hpp"
 #include "../metrics_listener.hpp"
+#include "../reload.hpp"
 #include "key_sync.hpp"
 
 namespace tenancy::server::keys {
@@ -17,9 +18,50 @@ sigset_t block_signals() {
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     (void)std::signal(SIGPIPE, SIG_IGN);
     return signals;
+}
+
+// A loader and what it was told.
+struct Loader {
+    Loader(Config told, SyncMetrics &metrics) : config(std::move(told)), sync(config, metrics) {}
+    const Config config;
+    KeySync sync;
+};
+
+// A new loader instead of the running one, which fetches everything at once. What is wrong with the
+// file changes nothing.
+void reload(const std::string &file, std::unique_ptr<Loader> &loader, SyncMetrics &metrics) {
+    std::optional<Config> fresh = read_again(file);
+    if (!fresh)
+        return;
+    if (!fresh->key_sync.database_url) {
+        log_event(LogLevel::error, "reload_refused",
+                  {log_text("reason", "server.key_sync.database_url is missing; the old "
+                                      "configuration goes on")});
+        return;
+    }
+    if (!(fresh->key_sync.metrics == loader->config.key_sync.metrics))
+        log_event(LogLevel::warn, "needs_restart", {log_text("key", "server.key_sync.metrics")});
+    log_set_level(fresh->log_level);
+    loader.reset(); // its connection holds the lock that the new one wants
+    loader = std::make_unique<Loader>(std::move(*fresh), metrics);
+    log_event(LogLevel::info, "reloaded", {log_text("file", file)});
+}
+
+// Until a signal that ends it.
+void run_until_end(const sigset_t &signals, const std::string &file,
+                   std::unique_ptr<Loader> &loader, SyncMetrics &metrics) {
+    for (;;) {
+        loader->sync.tick();
+        const int signal = sigtimedwait(&signals, nullptr, &kTick);
+        if (signal == SIGHUP)
+            reload(file, loader, metrics);
+        else if (signal > 0)
+            return;
+    }
 }
 
 int cannot_start(const std::string &reason) {
@@ -29,7 +71,7 @@ int cannot_start(const std::string &reason) {
 
 } // namespace
 
-int sync_keys(const Config &config, bool once) {
+int sync_keys(const Config &config, const std::string &file, bool once) {
     const sigset_t signals = block_signals();
     log_set_level(config.log_level);
     if (!config.key_sync.database_url)
@@ -37,9 +79,9 @@ int sync_keys(const Config &config, bool once) {
             "server.key_sync.database_url is missing. Give the connection string of a "
             "role with tenancy.grant_key_sync().");
     SyncMetrics metrics;
-    KeySync sync(config, metrics);
+    auto loader = std::make_unique<Loader>(config, metrics);
     if (once)
-        return sync.run_once() ? 0 : 1;
+        return loader->sync.run_once() ? 0 : 1;
     const auto listener = make_metrics_listener(
         config.key_sync.metrics, [&config] { return config.key_sync.metrics.token; },
         [&metrics] { return metrics.text(); });
@@ -50,9 +92,7 @@ int sync_keys(const Config &config, bool once) {
             return cannot_start(problem);
     log_event(LogLevel::info, "key_sync_started",
               {log_number("issuers", static_cast<long long>(config.tenancy.issuers.size()))});
-    do
-        sync.tick();
-    while (sigtimedwait(&signals, nullptr, &kTick) < 0);
+    run_until_end(signals, file, loader, metrics);
     log_event(LogLevel::info, "stopped");
     return 0;
 }

@@ -2,24 +2,16 @@
 
 #include <ctime>
 
+#include "../metrics_text.hpp"
+
 namespace tenancy::server::keys {
 
 namespace {
 
-std::string label(const std::string &value) {
-    std::string out;
-    for (const char c : value) {
-        if (c == '\\' || c == '"')
-            out += '\\';
-        out += c;
-    }
-    return out;
-}
-
 void add_refreshes(std::string &out, const std::string &issuer, const char *result,
                    unsigned long long count) {
-    out += "tenancyd_key_refreshes_total{issuer=\"" + label(issuer) + "\",result=\"" + result +
-           "\"} " + std::to_string(count) + "\n";
+    out += "tenancyd_key_refreshes_total{" + metrics_label("issuer", issuer) + "," +
+           metrics_label("result", result) + "} " + std::to_string(count) + "\n";
 }
 
 } // namespace
@@ -62,8 +54,8 @@ std::string SyncMetrics::text() const {
     }
     out += "# TYPE tenancyd_key_last_success_timestamp_seconds gauge\n";
     for (const auto &[issuer, counts] : issuers_)
-        out += "tenancyd_key_last_success_timestamp_seconds{issuer=\"" + label(issuer) + "\"} " +
-               std::to_string(counts.last_success) + "\n";
+        out += "tenancyd_key_last_success_timestamp_seconds{" + metrics_label("issuer", issuer) +
+               "} " + std::to_string(counts.last_success) + "\n";
     return out;
 }
 

@@ -16,8 +16,6 @@ Refusal check_limits(const Request &request) {
         return Code::unsupported_media;
     case Intake::timed_out:
         return Code::request_timeout;
-    case Intake::too_many_uploads:
-        return Code::overloaded;
     }
     return Code::internal;
 }

@@ -7,6 +7,22 @@ COMMENT ON FUNCTION tenancy.set_tenant_from_jwt(text) IS
     'Verifies an ES256 or RS256 JWT and makes its tenant the context of this transaction; returns the tenant id. PT401 when it is not good, PT403 when the tenant is suspended';
 REVOKE ALL ON FUNCTION tenancy.set_tenant_from_jwt(text) FROM PUBLIC;
 
+-- What is done in the block is rolled back with it, the use of a token that counts once included.
+CREATE FUNCTION tenancy.check_token(token text, OUT tenant_id text, OUT subject text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    tenant_id := tenancy.set_tenant_from_jwt(token);
+    subject := tenancy.current_subject();
+    RAISE EXCEPTION 'the token is good' USING ERRCODE = 'TN001';
+EXCEPTION WHEN SQLSTATE 'TN001' THEN
+    RETURN;
+END
+$$;
+COMMENT ON FUNCTION tenancy.check_token(text) IS
+    'Verifies a token as set_tenant_from_jwt() does and undoes it: no context, and one that counts once still counts. Raises PT401, PT403';
+REVOKE ALL ON FUNCTION tenancy.check_token(text) FROM PUBLIC;
+
 -- RESTRICTED: the leader evaluates it once per statement and ships the value to the workers. Not
 -- LEAKPROOF: it takes no column, so that would gain nothing.
 CREATE FUNCTION tenancy.current_tenant() RETURNS text

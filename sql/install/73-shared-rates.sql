@@ -20,6 +20,7 @@ AS $$
 DECLARE
     limits tenancy.rate_limits;
     tokens bigint;
+    wanted jsonb;
 BEGIN
     PERFORM tenancy.set_tenant_from_jwt(token);
     limits := tenancy.current_rate_limits();
@@ -27,20 +28,23 @@ BEGIN
         SELECT agent.rate_estimate(agent.bounds_of(body, coalesce(jsonb_agg(m.message ORDER BY m.seq), '[]')))
         INTO tokens FROM agent.messages AS m WHERE m.session_id = body ->> 'session_id';
     END IF;
-    IF limits.requests_per_minute IS NULL AND tokens IS NULL THEN
-        RETURN NULL;
+    IF limits.requests_per_minute IS NOT NULL OR tokens IS NOT NULL THEN
+        wanted := jsonb_strip_nulls(jsonb_build_object(
+            'tenant_id', tenancy.current_tenant(),
+            'requests', CASE WHEN limits.requests_per_minute IS NOT NULL THEN jsonb_build_object(
+                'per_minute', limits.requests_per_minute, 'burst', limits.burst, 'cost', 1) END,
+            'tokens', CASE WHEN tokens IS NOT NULL THEN jsonb_build_object(
+                'per_minute', limits.tokens_per_minute, 'burst', limits.tokens_per_minute, 'cost', tokens) END));
     END IF;
-    RETURN jsonb_strip_nulls(jsonb_build_object(
-        'tenant_id', tenancy.current_tenant(),
-        'requests', CASE WHEN limits.requests_per_minute IS NOT NULL THEN jsonb_build_object(
-            'per_minute', limits.requests_per_minute, 'burst', limits.burst, 'cost', 1) END,
-        'tokens', CASE WHEN tokens IS NOT NULL THEN jsonb_build_object(
-            'per_minute', limits.tokens_per_minute, 'burst', limits.tokens_per_minute, 'cost', tokens) END));
+    -- Undoes the use of a token that counts once: agent.call() is still to come.
+    RAISE EXCEPTION 'what there is to take is known' USING ERRCODE = 'TN001';
+EXCEPTION WHEN SQLSTATE 'TN001' THEN
+    RETURN wanted;
 END
 $$;
 COMMENT ON FUNCTION agent.shared_rate(text, text, jsonb) IS
     'What a request must take from a shared limiter before agent.call: {tenant_id, requests: {per_minute, burst, cost}, '
-    'tokens: the same}, each when there is such a limit; NULL = nothing. Takes nothing itself. Raises PT401, PT403 for the token';
+    'tokens: the same}, each when there is such a limit; NULL = nothing. Takes nothing itself, nor uses a token that counts once. Raises PT401, PT403 for the token';
 REVOKE ALL ON FUNCTION agent.shared_rate(text, text, jsonb) FROM PUBLIC;
 
 CREATE FUNCTION agent.shared_refusal(wanted_session text, shared jsonb) RETURNS agent.response

@@ -7,6 +7,7 @@ BEGIN ATOMIC
         ('schema', 'tenancy', 'USAGE'),
         ('schema', 'agent', 'USAGE'),
         ('function', 'tenancy.set_tenant_from_jwt(text)', 'EXECUTE'),
+        ('function', 'tenancy.check_token(text)', 'EXECUTE'),
         ('function', 'tenancy.current_tenant()', 'EXECUTE'),
         ('function', 'tenancy.current_tenant_or_null()', 'EXECUTE'),
         ('function', 'tenancy.current_subject()', 'EXECUTE'),

@@ -152,6 +152,8 @@ claim('forms that are none are answered with 4xx', async () => {
     assert.equal(answer.status, status, `${body.slice(0, 90)}: ${answer.text}`);
     assert.ok(answer.json.detail, answer.text);
   }
+  const zero = await raw(`${part('Content-Disposition: form-data; name="file"; filename="a\0b"', 'x')}--b--`);
+  assert.deepEqual(zero.json.detail[0].loc, ['body', 'filename'], 'the field is named, and no database asked');
   const refused = await call('not.a.token', 'POST', '/v1/files', {
     body: `${part(file, 'x')}--b--`,
     headers: { 'Content-Type': 'multipart/form-data; boundary=b' },

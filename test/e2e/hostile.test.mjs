@@ -239,6 +239,67 @@ claim('TLS: node and curl are served, old versions and plain HTTP are not, a new
   assert.equal(program.outcome, undefined);
 });
 
+/** What openssl's client says of a handshake in one version, with nothing in its own way. */
+async function shakeHands(url, version) {
+  const { port } = new URL(url);
+  const client = run('openssl', [
+    ...['s_client', '-connect', `127.0.0.1:${port}`, `-${version}`, '-cipher', 'ALL:@SECLEVEL=0', '-legacy_server_connect'],
+  ]);
+  client.child.stdin.end();
+  const { stdout, stderr } = await client.catch((error) => error);
+  return { isConnected: /New, TLSv1/.test(stdout), alert: /alert protocol version/.test(stderr) };
+}
+
+claim('TLS: the least version is the one that is configured', async () => {
+  const tls = certificate(1004);
+  const ca = tls.certificate_file;
+  const either = await world.tenancyd({ server: { tls }, ca });
+  const strict = await world.tenancyd({ server: { tls: { ...tls, min_version: 1.3 } }, ca });
+  const good = { isConnected: true, alert: false };
+  const refused = { isConnected: false, alert: true };
+  assert.deepEqual(await shakeHands(either.url, 'tls1_2'), good);
+  assert.deepEqual(await shakeHands(either.url, 'tls1_3'), good);
+  assert.deepEqual(await shakeHands(either.url, 'tls1_1'), refused);
+  assert.deepEqual(await shakeHands(strict.url, 'tls1_3'), good);
+  assert.deepEqual(await shakeHands(strict.url, 'tls1_2'), refused);
+});
+
+claim('a reader who stops is cut off after the bound, and the turn settled with what it used', async () => {
+  const program = await world.tenancyd({ server: { limits: { write_timeout_seconds: 1 } } });
+  const text = 'w'.repeat(3_000_000); // more than the kernel keeps for both ends
+  const body = JSON.stringify(chatBody(text, { stream: true }));
+  const token = await world.token('globex', 'stopped');
+  const reader = raw(program.url, chatHead(token, body.length));
+  reader.socket.write(body);
+  await until('it runs', async () => (await openTurns()) === 1);
+  reader.socket.pause();
+  const began = performance.now();
+  await until('the turn is settled', async () => (await openTurns()) === 0, 8000);
+  assert.ok(performance.now() - began < 6000);
+  reader.socket.destroy();
+  const [turn] = await world.rows("SELECT t.status, u.output_tokens::int AS output, u.cost_picodollars > 0 AS charged FROM agent.turns t JOIN agent.usage u USING (tenant_id, trace_id) WHERE u.subject = 'stopped'");
+  assert.equal(turn.status, 'aborted');
+  assert.ok(turn.charged && turn.output > 0 && turn.output < text.length / 4, JSON.stringify(turn));
+  assert.equal(Number(await world.value('SELECT count(*) FROM tenancy.verify_counters() WHERE NOT ok')), 0);
+});
+
+claim('a flood of bodies without a good token takes no place from a tenant', async (context) => {
+  const body = JSON.stringify(chatBody('x'.repeat(50_000)));
+  const bad = `${tokens.acme.slice(0, -8)}AAAAAAAA`;
+  const request = (i) => (i % 3 === 0 ? `${chatHead(bad, 100_000)}{` : chatHead(bad, body.length) + body);
+  // More than there are threads, fewer than threads and queue: it is about what the threads hold.
+  const flood = Array.from({ length: THREADS + 8 }, (_, i) => slowloris(server.url, request(i), ''));
+  context.after(() => Promise.all(flood.map((stop) => stop())));
+  const took = [];
+  for (let i = 0; i < 40; i++) {
+    const began = performance.now();
+    const turn = await send(server.url, 'POST', '/v1/chat/completions', { token: tokens.globex, body: chatBody('hi') });
+    took.push(performance.now() - began);
+    assert.equal(turn.status, 200, turn.text);
+  }
+  assert.ok(Math.max(...took) < 3000, `the slowest took ${Math.max(...took)} ms`);
+});
+
 claim('a client that leaves over TLS is noticed before its answer is ready, and its turn settled', async () => {
   const tls = certificate(1003);
   const program = await world.tenancyd({ model: { provider: 'echo', echo_delay_ms: 100 }, server: { tls }, ca: tls.certificate_file });

@@ -2,7 +2,7 @@
 // servers that misbehave.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import path from 'node:path';
@@ -122,6 +122,18 @@ claim('a key that the provider withdraws verifies nothing from the next refresh 
   for (let i = 0; i < 20; i++) assert.equal(await status(old), 401);
   const states = (await keysOf(provider.url)).map((key) => key.state);
   assert.deepEqual(states.sort(), ['active', 'retired', 'retired']);
+});
+
+claim('SIGHUP ends no loader: its file is read again, and one with mistakes changes nothing', async () => {
+  const file = second.file;
+  const before = readFileSync(file, 'utf8');
+  writeFileSync(file, '{"nonsense": 1}');
+  second.child.kill('SIGHUP');
+  await until('the file is refused', () => events(second, 'reload_refused').length === 1);
+  writeFileSync(file, JSON.stringify({ ...JSON.parse(before), logging: { level: 'debug' } }));
+  second.child.kill('SIGHUP');
+  await until('the file is read', () => events(second, 'reloaded').length === 1);
+  assert.equal(second.outcome, undefined);
 });
 
 claim('the other loader takes over when the active one is killed', async () => {

@@ -3,10 +3,15 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
+import { createRequire } from 'node:module';
 import { after } from 'node:test';
 import { freePort } from './support/process.mjs';
 import { World, chatBody, claim } from './support/world.mjs';
 import { send, until } from './support/wire.mjs';
+
+// Made by OpenTelemetry from its own .proto files.
+const { opentelemetry } = createRequire(import.meta.url)('@opentelemetry/otlp-transformer/build/src/generated/root.js');
+const ExportRequest = opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest;
 
 const exports = [];
 let answerStatus = 200;
@@ -42,6 +47,19 @@ const counter = async (name) => {
   const { text } = await send(`http://127.0.0.1:${metricsPort}`, 'GET', '/metrics');
   return Number(new RegExp(`^tenancyd_spans_${name}_total (\\d+)$`, 'm').exec(text)[1]);
 };
+
+/** The body as protobuf and back. What the schema does not have, or has as something else, is lost or refused. */
+function throughSchema(body) {
+  const isId = (name) => /^(trace|span|parentSpan)Id$/.test(name);
+  const change = (from, to) => (text) =>
+    JSON.parse(text, (name, value) => (isId(name) ? Buffer.from(value, from).toString(to) : value));
+  // Protobuf's JSON has bytes as base64; OTLP's has its ids in hexadecimal.
+  const message = ExportRequest.fromObject(change('hex', 'base64')(JSON.stringify(body)));
+  assert.equal(ExportRequest.verify(message), null);
+  const decoded = ExportRequest.decode(ExportRequest.encode(message).finish());
+  const plain = ExportRequest.toObject(decoded, { longs: String, bytes: String, json: true });
+  return change('base64', 'hex')(JSON.stringify(plain));
+}
 
 /** The members that the protocol's JSON has; every 64-bit number is a text. */
 function checkSpan(span) {
@@ -97,6 +115,7 @@ claim('a turn is two spans of the trace that the client began, with its tenant a
     assert.match(headers['content-type'], /^application\/json/);
     assert.equal(headers.authorization, 'Bearer receiver-token');
     assert.deepEqual(Object.keys(body), ['resourceSpans']);
+    assert.deepEqual(throughSchema(body), body);
     assert.deepEqual(body.resourceSpans[0].resource.attributes[0], {
       key: 'service.name',
       value: { stringValue: 'agents' },

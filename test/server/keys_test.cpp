@@ -4,7 +4,7 @@
 #include "keys/key_source.hpp"
 #include "keys/schedule.hpp"
 #include "keys/sync_metrics.hpp"
-#include "keys/url.hpp"
+#include "safe_url.hpp"
 
 namespace tenancy::server::keys {
 namespace {
@@ -15,7 +15,7 @@ TEST(KeyUrl, is_https_or_of_this_machine) {
     for (const char *good :
          {"https://a.example/jwks", "https://a.example", "https://a.example:8443/x?y=z",
           "http://127.0.0.1:8080/jwks", "http://localhost/", "http://[::1]:80/"})
-        EXPECT_TRUE(parse_key_url(good)) << good;
+        EXPECT_TRUE(parse_safe_url(good)) << good;
     for (const char *bad : {"",
                             "https://",
                             "https:///x",
@@ -36,16 +36,16 @@ TEST(KeyUrl, is_https_or_of_this_machine) {
                             "//a.example/",
                             "file:///etc/passwd",
                             "http://[::1].evil.example/"})
-        EXPECT_FALSE(parse_key_url(bad)) << bad;
+        EXPECT_FALSE(parse_safe_url(bad)) << bad;
 }
 
 TEST(KeyUrl, is_split_into_origin_and_path) {
-    const auto url = parse_key_url("https://a.example:8443/x/y?z=1");
+    const auto url = parse_safe_url("https://a.example:8443/x/y?z=1");
     ASSERT_TRUE(url);
     EXPECT_EQ(url->origin, "https://a.example:8443");
     EXPECT_EQ(url->path, "/x/y?z=1");
-    EXPECT_EQ(parse_key_url("https://a.example")->path, "/");
-    EXPECT_EQ(parse_key_url("https://a.example?x")->path, "/?x");
+    EXPECT_EQ(parse_safe_url("https://a.example")->path, "/");
+    EXPECT_EQ(parse_safe_url("https://a.example?x")->path, "/?x");
 }
 
 TEST(Discovery, takes_the_address_from_a_document_of_that_issuer_only) {

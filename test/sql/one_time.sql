@@ -86,3 +86,26 @@ SELECT count(*) FROM tenancy.used_tokens;
 SELECT tenancy.add_issuer(:'iss', '{agents}', 'org_id');
 SELECT tenancy.set_tenant_from_jwt(:'token_acme_frank');
 DELETE FROM tenancy.used_tokens;
+
+-- a check leaves no context and no use; what it finds is what the use would find
+SELECT tenancy.add_issuer(:'iss', '{agents}', 'org_id', one_time_jti => true);
+\c - regress_app
+SELECT * FROM tenancy.check_token(:'token_acme_frank');
+BEGIN;
+SELECT * FROM tenancy.check_token(:'token_acme_frank');
+SELECT tenancy.current_tenant_or_null();
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_frank');
+SELECT * FROM tenancy.check_token(:'token_acme_frank');
+SELECT tenancy.current_tenant();
+COMMIT;
+SELECT * FROM tenancy.check_token(:'token_acme_frank');
+SELECT * FROM tenancy.check_token(NULL);
+
+-- nor does the question what a shared limiter is to count
+\set token_acme_grace `:issuer_tool token acme grace`
+SELECT agent.shared_rate('list_traces', :'token_acme_grace', '{}');
+SELECT status FROM agent.list_traces(:'token_acme_grace', '{}');
+SELECT agent.shared_rate('list_traces', :'token_acme_grace', '{}');
+\c - :admin
+SELECT tenancy.add_issuer(:'iss', '{agents}', 'org_id');
+DELETE FROM tenancy.used_tokens;

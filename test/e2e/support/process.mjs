@@ -45,10 +45,11 @@ export function asServer(command) {
 }
 
 export class Program {
-  constructor(command, logFile) {
+  /** `isOurs`: runs as who runs the tests, because the servers' user need not see the npm packages. */
+  constructor(command, logFile, { isOurs = false } = {}) {
     this.logFile = logFile;
     const log = openSync(logFile, 'a', 0o600);
-    const [file, ...args] = asServer(command);
+    const [file, ...args] = isOurs ? command : asServer(command);
     this.child = spawn(file, args, { cwd: '/', stdio: ['ignore', log, log] });
     closeSync(log);
     running.add(this.child);

@@ -135,6 +135,7 @@ export class World {
     this.stoppers.push(() => program.stop());
     if (options.includes('--once')) await program.ended;
     program.metricsPort = server.key_sync.metrics?.port;
+    program.file = file;
     return program;
   }
 

@@ -1,8 +1,8 @@
-#include "url.hpp"
+#include "safe_url.hpp"
 
 #include <algorithm>
 
-namespace tenancy::server::keys {
+namespace tenancy::server {
 
 namespace {
 
@@ -33,7 +33,7 @@ bool is_port(std::string_view text) {
 
 } // namespace
 
-std::optional<Url> parse_key_url(std::string_view text) {
+std::optional<Url> parse_safe_url(std::string_view text) {
     if (text.size() > kMaxBytes || !std::all_of(text.begin(), text.end(), is_url_char))
         return std::nullopt;
     std::string_view rest = text;
@@ -55,4 +55,4 @@ std::optional<Url> parse_key_url(std::string_view text) {
     return Url{std::string(text.substr(0, text.size() - rest.size())), path};
 }
 
-} // namespace tenancy::server::keys
+} // namespace tenancy::server
