@@ -2,9 +2,9 @@
 // right or it is an error; tenancyd itself is never restarted. This file stops the cluster that the
 // other files share, so it runs alone.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import path from 'node:path';
-import { asServer } from './support/process.mjs';
+import { Standby, runAsServer } from './support/standby.mjs';
 import { World, chatBody, claim } from './support/world.mjs';
 import { contentOf, openStream, send, until } from './support/wire.mjs';
 
@@ -18,19 +18,14 @@ const bindir = execFileSync(
   .trim();
 
 const world = await World.create('restart');
-const server = await world.tenancyd({
+let server = await world.tenancyd({
   model: { provider: 'echo', echo_delay_ms: 30 },
   storage: { acquire_timeout_seconds: 1 },
 });
 const tokens = { acme: await world.token('acme', 'alice'), globex: await world.token('globex', 'bob') };
 
-/** pg_ctl, without blocking this process, which has to go on sending requests meanwhile. */
-async function control(...action) {
-  const { CLUSTER_DATA: data, CLUSTER_LOG: log } = process.env;
-  const [file, ...args] = asServer([path.join(bindir, 'pg_ctl'), '-D', data, '-l', log, '-w', ...action]);
-  const child = spawn(file, args, { cwd: '/', stdio: 'ignore' });
-  assert.equal(await new Promise((resolve) => child.once('exit', resolve)), 0, `pg_ctl ${action.join(' ')}`);
-}
+const control = (...action) =>
+  runAsServer(path.join(bindir, 'pg_ctl'), '-D', process.env.CLUSTER_DATA, '-l', process.env.CLUSTER_LOG, '-w', ...action);
 
 const get = (where, token) => send(server.url, 'GET', where, { token });
 const ready = () => until('tenancyd is ready again', async () => (await get('/readyz')).status === 200);
@@ -70,6 +65,7 @@ class Load {
     this.name = name;
     this.isOver = false;
     this.refused = 0;
+    this.answered = 0;
     const readers = [0, 1].map((number) => this.read(number));
     const workers = Array.from({ length: WORKERS }, (_, number) => this.work(number));
     this.done = Promise.all([...readers, ...workers]);
@@ -98,8 +94,10 @@ class Load {
     const outcome = { tenant, session: `${this.name}-${number}`, acknowledged: [] };
     for (let i = 0; !this.isOver; i++) {
       const text = `${tenant} turn ${i} of ${outcome.session}`;
-      if (await turn(tenant, outcome.session, text, i % 2 === 1)) outcome.acknowledged.push(text);
-      else this.refused += 1;
+      if (await turn(tenant, outcome.session, text, i % 2 === 1)) {
+        outcome.acknowledged.push(text);
+        this.answered += 1;
+      } else this.refused += 1;
     }
     return outcome;
   }
@@ -195,4 +193,30 @@ claim('a turn that began before a restart and ends after it is on record', async
     session.messages.map((message) => message.content),
     [text, text],
   );
+});
+
+// The last: the primary does not come back.
+claim('a standby takes over under load: right answers or 503, nothing acknowledged is lost', async (context) => {
+  const standby = await Standby.start(world.directory, world.admin, bindir);
+  world.stoppers.push(() => standby.stop());
+  await world.rows("ALTER SYSTEM SET synchronous_standby_names = '*'");
+  await world.rows('SELECT pg_reload_conf()');
+  await until('the standby is waited for', async () => (await world.value('SELECT max(sync_state) FROM pg_stat_replication')) === 'sync');
+  const { PGHOST: host, PGPORT: port } = process.env;
+  const url = world.databaseUrl(`${host},${standby.host}`, `${port},${standby.port}`);
+  server = await world.tenancyd({
+    model: { provider: 'echo', echo_delay_ms: 30 },
+    storage: { acquire_timeout_seconds: 1, database_url: `${url}&target_session_attrs=read-write` },
+  });
+  const load = new Load('failover');
+  context.after(() => load.stop().catch(() => {}));
+  await load.until('the load is on', () => load.answered > 2 * WORKERS);
+  await control('stop', '-m', 'immediate');
+  await load.until('a request is refused', () => load.refused > 0);
+  await standby.promote();
+  await ready();
+  const resumed = load.answered;
+  await load.until('turns are answered again', () => load.answered > resumed + 2 * WORKERS);
+  for (const outcome of await load.stop()) await checkRecords(outcome);
+  assert.equal(server.outcome, undefined, 'service resumed without a restart of tenancyd');
 });
