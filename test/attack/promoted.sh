@@ -16,6 +16,7 @@ attack_promoted() {
     standby_claims
     promote_under_load
     become_the_standby
+    admin -c "$PREPARES_NOT"
     promoted_claims
     restart_without_two_phase
     attack_world "${1:-}"
@@ -57,6 +58,7 @@ sealer() {
 
 promote_under_load() {
     local both=$CLUSTER_SOCKET,$STANDBY_SOCKET ports=$PGPORT,$STANDBY_PORT
+    replayed "$PREPARES"
     on_standby client reader any &
     PGHOST=$both PGPORT=$ports client writer read-write &
     PGHOST=$both PGPORT=$ports client second read-write &

@@ -63,13 +63,18 @@ $count"
     gives "$(sed 's/.*ERROR:  //' "$WORK/session.out" | xargs)" "$2 ready $4"
 }
 
+# psql keeps a plan by PREPARE only, which is refused; drivers do so by messages.
+PREPARES="ALTER ROLE attack_app SET tenancy.guard = 'prepare'" PREPARES_NOT="ALTER ROLE attack_app RESET tenancy.guard"
+
 # Locks of the primary are replayed, so that no transaction may be open.
 lost_protection() {
     local read="BEGIN; SELECT tenancy.set_tenant_from_jwt(:'token') \\g /dev/null
 EXECUTE kept; COMMIT;" answer
+    replayed "$PREPARES"
     on_standby open_session protected "$TOKEN_ACME" "PREPARE kept AS SELECT count(*) FROM shop.bookings;
 \\set VERBOSITY terse
 COMMIT; $read"
+    replayed "$PREPARES_NOT"
     replayed "ALTER TABLE shop.bookings DISABLE ROW LEVEL SECURITY" -d attack_protected
     close_session "$read"
     answer=$(sed 's/.*ERROR:  //' "$WORK/session.out" | tr -d '"' | xargs)
