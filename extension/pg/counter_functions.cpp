@@ -172,6 +172,10 @@ Datum pgt_counters_of(PG_FUNCTION_ARGS) {
 
 // (turn, money, tokens) -> NULL: held, else tenancy.refused_hold
 Datum pgt_hold_counters(PG_FUNCTION_ARGS) {
+    if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+        ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+                        errmsg("a turn holds an amount of money and of tokens"),
+                        errdetail("One of them, or the turn, is null.")));
     ForceSyncCommit(); // what is answered for survives a crash, but anyone may set
                        // synchronous_commit
     const auto refused = hold_all(turn_argument(fcinfo), {PG_GETARG_INT64(1), PG_GETARG_INT64(2)});

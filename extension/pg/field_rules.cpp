@@ -11,6 +11,7 @@ namespace tenancy::pg {
 namespace {
 
 constexpr int kMostDigits = 15;
+constexpr int64 kTooMuch = 1'000'000'000'000'000;
 
 // Of an object; null when there is no such member.
 const JsonbValue *member(JsonbContainer *object, std::string_view name, JsonbValue *to) {
@@ -79,11 +80,18 @@ const char *judge_number(Numeric number, JsonbContainer *rule) {
     return nullptr;
 }
 
+bool is_huge(Numeric number) {
+    return is_less(int64_to_numeric(kTooMuch), number) ||
+           is_less(number, int64_to_numeric(-kTooMuch));
+}
+
 // A number without a fraction, or its text, of at most kMostDigits digits.
 const char *judge_integer(const JsonbValue &value, JsonbContainer *rule) {
     const char *const wrong = value.type == jbvString ? "int_parsing" : "int_type";
     if (value.type != jbvString && value.type != jbvNumeric)
         return wrong;
+    if (value.type == jbvNumeric && is_huge(value.val.numeric))
+        return wrong; // its text could have 131,072 digits
     const std::string_view text =
         value.type == jbvString
             ? text_of(value)
@@ -123,10 +131,12 @@ const char *judge_string(const JsonbValue &value, JsonbContainer *rule) {
 bool has_other_element(JsonbContainer *array, const JsonbValue &wanted) {
     JsonbIterator *iterator = JsonbIteratorInit(array);
     JsonbValue element;
-    JsonbIteratorToken token = JsonbIteratorNext(&iterator, &element, true);
-    while ((token = JsonbIteratorNext(&iterator, &element, true)) == WJB_ELEM)
+    (void)JsonbIteratorNext(&iterator, &element, true); // the array itself
+    while (JsonbIteratorNext(&iterator, &element, true) == WJB_ELEM) {
+        CHECK_FOR_INTERRUPTS();
         if (!is_text(&wanted, shape_of(element)))
             return true;
+    }
     return false;
 }
 
@@ -230,6 +240,7 @@ Datum pgt_field_verdicts(PG_FUNCTION_ARGS) {
     JsonbValue name;
     JsonbIteratorToken token = WJB_DONE;
     while ((token = JsonbIteratorNext(&iterator, &name, true)) != WJB_DONE) {
+        CHECK_FOR_INTERRUPTS();
         if (token != WJB_KEY)
             continue;
         JsonbValue rule;

@@ -88,7 +88,7 @@ COMMENT ON TYPE tenancy.refused_hold IS
     'Internal: the counter that a hold did not fit into, or is_missing and nothing else: it must be rebuilt first';
 
 CREATE FUNCTION tenancy.hold_counters(turn tenancy.turn_scope, money bigint, tokens bigint) RETURNS tenancy.refused_hold
-    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgt_hold_counters';
+    LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgt_hold_counters'; -- not STRICT: NULL means held
 COMMENT ON FUNCTION tenancy.hold_counters(tenancy.turn_scope, bigint, bigint) IS
     'Internal: holds on all counters of a turn, NULL, or on none: the one that refused';
 REVOKE ALL ON FUNCTION tenancy.hold_counters(tenancy.turn_scope, bigint, bigint) FROM PUBLIC;

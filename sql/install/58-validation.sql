@@ -25,7 +25,7 @@ COMMENT ON FUNCTION agent.parse_time(text) IS
 REVOKE ALL ON FUNCTION agent.parse_time(text) FROM PUBLIC;
 
 CREATE FUNCTION agent.field_verdicts(body jsonb, rules jsonb) RETURNS jsonb
-    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'pgt_field_verdicts';
+    LANGUAGE c STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'pgt_field_verdicts';
 COMMENT ON FUNCTION agent.field_verdicts(jsonb, jsonb) IS
     'What is wrong with the members of a body by {field: rule}: {field: kind of error}; NULL when nothing is. '
     'A rule has type (string, integer, number, boolean, object, list, time, any of types) '

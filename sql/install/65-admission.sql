@@ -11,7 +11,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN ROW(
-        octet_length(body::text)::bigint + octet_length(history::text) + 8 * jsonb_array_length(history),
+        coalesce(octet_length(body::text), 0)::bigint + coalesce(octet_length(history::text) + 8 * jsonb_array_length(history), 0),
         greatest(coalesce((body ->> 'max_completion_tokens')::bigint, (body ->> 'max_tokens')::bigint,
             current_setting('tenancy.max_output_tokens')::bigint), 1),
         greatest(coalesce((body ->> 'n')::bigint, 1), 1),

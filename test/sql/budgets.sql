@@ -171,6 +171,17 @@ SELECT bool_and(ok) FROM tenancy.verify_counters();
 DELETE FROM agent.turns WHERE turn_id = 'by rows';
 SELECT bool_and(ok) FROM tenancy.verify_counters();
 
+-- no hold without an amount: NULL says that a turn is held
+SELECT tenancy.hold(ROW('acme', 'one', 'alice', 'm', now()), 5, NULL);
+SELECT tenancy.hold(ROW('acme', 'one', 'alice', 'm', now()), NULL, 5);
+\c - regress_app
+BEGIN;
+SELECT tenancy.set_tenant_from_jwt(:'token_acme_alice') \g /dev/null
+SELECT o.refusal ->> 'code' AS refused FROM (VALUES (NULL::jsonb, '[]'::jsonb), ('{"max_tokens": 5000}', NULL)) AS v(body, history),
+    agent.open_turn(NULL, 'm', false, '[{"role": "user", "content": "x"}]', v.body || '{"max_tokens": 10000000}', v.history) AS o;
+ROLLBACK;
+\c - :admin
+
 -- a provider that reports another name for the model does not move the charge to another budget
 \c - regress_app
 SELECT r.status FROM (SELECT ticket FROM public.budget_test WHERE ticket IS NOT NULL ORDER BY n DESC LIMIT 1) b, LATERAL agent.end_turn(b.ticket,
