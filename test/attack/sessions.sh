@@ -20,7 +20,7 @@ open_session() {
     rm -f "$WORK/session" && mkfifo "$WORK/session"
     as_app -d "attack_$1" -v token="$2" <"$WORK/session" >"$WORK/session.out" 2>&1 &
     SESSION=$!
-    exec 7>"$WORK/session"
+    exec 7<>"$WORK/session" # also read, so that a session that ended early is no SIGPIPE
     cat >&7 <<END
 ${4:-BEGIN};
 SELECT tenancy.set_tenant_from_jwt(:'token') \\g /dev/null

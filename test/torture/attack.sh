@@ -18,7 +18,7 @@ open_session() {
     rm -f "$TORTURE/session" && mkfifo "$TORTURE/session"
     sql -U "${2:-regress_app}" <"$TORTURE/session" >"$TORTURE/session.out" 2>&1 &
     SESSION=$!
-    exec 7>"$TORTURE/session"
+    exec 7<>"$TORTURE/session" # also read, so that a session that ended early is no SIGPIPE
     printf '%s\n\\echo ready\n' "$1" >&7
     wait_until 10 grep -q ready "$TORTURE/session.out"
 }

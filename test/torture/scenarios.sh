@@ -218,7 +218,7 @@ rebuild_waits() {
     mkfifo "$TORTURE/open"
     as_app <"$TORTURE/open" >"$TORTURE/open.out" &
     local holder=$!
-    exec 8>"$TORTURE/open"
+    exec 8<>"$TORTURE/open"
     echo "BEGIN; SELECT status FROM agent.begin_turn('$(token_of waits)', '{\"model\": \"m\", \"max_tokens\": 100, \"messages\": [{\"role\": \"user\", \"content\": \"x\"}]}');" >&8
     wait_until 10 test -s "$TORTURE/open.out"
     sql -c "SELECT tenancy.slots_drop()" >/dev/null
