@@ -43,7 +43,9 @@ BEGIN
         span_count = 2, prompt_tokens = used.input_tokens, completion_tokens = used.output_tokens,
         tool_calls = CASE jsonb_typeof(result #> '{message,tool_calls}')
             WHEN 'array' THEN jsonb_array_length(result #> '{message,tool_calls}') ELSE 0 END
-    WHERE t.tenant_id = turn.tenant_id AND t.trace_id = turn.trace_id;
+    -- Also by its start, as open_trace() wrote it: any index of the table then leads to this one row. Without
+    -- statistics the planner may take the one by start, and would read all traces of the tenant.
+    WHERE t.tenant_id = turn.tenant_id AND t.trace_id = turn.trace_id AND t.started_at = turn.started_at;
     IF FOUND THEN
         PERFORM agent.write_spans(turn, used, result);
     END IF;

@@ -16,7 +16,7 @@ BEGIN
     WHERE t.tenant_id = turn.tenant_id AND t.turn_id = turn.turn_id;
     UPDATE agent.traces AS t SET ended_at = used.occurred_at, status = 'aborted',
         prompt_tokens = used.input_tokens, completion_tokens = used.output_tokens
-    WHERE t.tenant_id = turn.tenant_id AND t.trace_id = turn.trace_id;
+    WHERE t.tenant_id = turn.tenant_id AND t.trace_id = turn.trace_id AND t.started_at = turn.started_at; -- see close_trace()
     PERFORM agent.audit_turn(turn, used, '{"status": "aborted"}');
 END
 $$;

@@ -30,6 +30,7 @@ INSERT INTO agent.sessions (tenant_id, session_id, updated_at) SELECT t, 'new', 
 INSERT INTO agent.feedback (tenant_id, rating, user_id, created_at) SELECT t, 1, 'u', now() - interval '31 days' FROM unnest('{acme,globex}'::text[]) t;
 UPDATE agent.sessions SET updated_at = now() - interval '8 days' WHERE session_id IN ('open', 'ended');
 UPDATE agent.traces SET started_at = now() - interval '2 days';
+UPDATE agent.turns AS u SET started_at = t.started_at FROM agent.traces AS t WHERE t.tenant_id = u.tenant_id AND t.trace_id = u.trace_id;
 UPDATE agent.turns SET ended_at = now() - interval '2 days' WHERE status <> 'open';
 -- files, two days and an hour old; work items of all states, two days old, and one that was completed now
 INSERT INTO agent.files (tenant_id, file_id, user_id, filename, mime_type, size_bytes, sha256, parse_status, created_at)

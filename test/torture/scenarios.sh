@@ -150,13 +150,15 @@ is_up() { sql -c "SELECT 1" >/dev/null 2>&1; }
 # The windows of a turn are those it was admitted in, whenever it ends. The server is restarted
 # between, so that the counters come from rows.
 scenario_windows() {
-    local old new claim exceptions
+    local old new claim exceptions table
     tenant window
     budget window day 2
     budget window hour 2
     budget window month 1000
     old=$(begin_turn window)
-    sql -c "UPDATE agent.turns SET started_at = date_trunc('day', now(), 'UTC') - interval '1 second' WHERE tenant_id = 'window'"
+    for table in turns traces; do
+        sql -c "UPDATE agent.$table SET started_at = date_trunc('day', now(), 'UTC') - interval '1 second' WHERE tenant_id = 'window'"
+    done
     restart fast
     new=$(begin_turn window)
     check "windows: a hold of yesterday leaves today's budget whole" equals "${new%% *}" 200
