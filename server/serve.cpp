@@ -45,6 +45,7 @@ void add_gauges(Metrics &metrics, const HttpServer &server, const db::Database &
                       [&server] { return server.waiting_connections(); });
     metrics.add_gauge("tenancyd_database_connections_in_use",
                       [&database] { return database.connections_in_use(); });
+    metrics.add_gauge("tenancyd_database_waiting", [&database] { return database.waiting(); });
     metrics.add_gauge("tenancyd_turns_running", [&turns] { return turns.taken(); });
 }
 

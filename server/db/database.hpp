@@ -66,6 +66,8 @@ public:
     bool is_ready();
 
     std::size_t connections_in_use() const { return pool_.in_use(); }
+    /// Threads that wait for a connection.
+    std::size_t waiting() const { return pool_.waiting(); }
     std::size_t pool_size() const { return pool_.size(); }
 
 private:

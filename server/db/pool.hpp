@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -46,30 +47,30 @@ public:
     Pool(std::size_t size, Make make) : size_(size), make_(std::move(make)) {}
 
     /// An item, made if none is idle and there is room. Empty when none came free in time or making
-    /// one failed. A place is taken before the item is made, so that a cold start with many callers
-    /// never makes more than `size`.
+    /// one failed. Who waits longest is served first. A place is taken before the item is made, so
+    /// that a cold start with many callers never makes more than `size`.
     Lease acquire(std::chrono::milliseconds patience) {
-        const auto deadline = std::chrono::steady_clock::now() + patience;
         std::unique_lock lock(mutex_);
-        for (;;) {
-            if (!idle_.empty()) {
-                std::unique_ptr<T> item = std::move(idle_.back());
-                idle_.pop_back();
-                lock.unlock();
-                if (item->is_usable())
-                    return Lease(*this, std::move(item));
-                item.reset();
-                return make_in_taken_place();
-            }
-            if (places_taken_ < size_) {
-                ++places_taken_;
-                lock.unlock();
-                return make_in_taken_place();
-            }
-            if (freed_.wait_until(lock, deadline) == std::cv_status::timeout && idle_.empty() &&
-                places_taken_ >= size_)
+        std::unique_ptr<T> item;
+        if (!idle_.empty()) {
+            item = std::move(idle_.back());
+            idle_.pop_back();
+        } else if (places_taken_ < size_) {
+            ++places_taken_;
+        } else {
+            Waiter waiter;
+            waiting_.push_back(&waiter);
+            if (!waiter.served.wait_for(lock, patience, [&] { return waiter.has_place; })) {
+                waiting_.remove(&waiter);
                 return {};
+            }
+            item = std::move(waiter.item);
         }
+        lock.unlock();
+        if (item && item->is_usable())
+            return Lease(*this, std::move(item));
+        item.reset();
+        return make_in_taken_place();
     }
 
     /// Items on loan or being made.
@@ -78,9 +79,21 @@ public:
         return places_taken_ - idle_.size();
     }
 
+    /// Callers that wait for an item.
+    std::size_t waiting() const {
+        const std::lock_guard lock(mutex_);
+        return waiting_.size();
+    }
+
     std::size_t size() const { return size_; }
 
 private:
+    struct Waiter {
+        std::condition_variable served;
+        std::unique_ptr<T> item; // null: a place to make one in
+        bool has_place = false;
+    };
+
     Lease make_in_taken_place() {
         std::unique_ptr<T> item = make_();
         if (!item)
@@ -89,31 +102,39 @@ private:
     }
 
     void give_back(std::unique_ptr<T> item) {
-        const bool keep = item->recycle();
-        if (!keep) {
+        if (!item->recycle())
             item.reset();
-            release_place();
-            return;
-        }
-        {
-            const std::lock_guard lock(mutex_);
+        if (!item)
+            return release_place();
+        const std::lock_guard lock(mutex_);
+        if (!serve_next(item))
             idle_.push_back(std::move(item));
-        }
-        freed_.notify_one();
     }
 
     void release_place() {
-        {
-            const std::lock_guard lock(mutex_);
+        const std::lock_guard lock(mutex_);
+        std::unique_ptr<T> none;
+        if (!serve_next(none))
             --places_taken_;
-        }
-        freed_.notify_one();
+    }
+
+    // Hands an item, or only the place to make one, to who waits longest. Notified under the lock:
+    // a waiter that has been served is gone as soon as it has the lock.
+    bool serve_next(std::unique_ptr<T> &item) {
+        if (waiting_.empty())
+            return false;
+        Waiter &waiter = *waiting_.front();
+        waiting_.pop_front();
+        waiter.item = std::move(item);
+        waiter.has_place = true;
+        waiter.served.notify_one();
+        return true;
     }
 
     const std::size_t size_;
     const Make make_;
     mutable std::mutex mutex_;
-    std::condition_variable freed_;
+    std::list<Waiter *> waiting_; // only while no item is idle and no place free
     std::vector<std::unique_ptr<T>>
         idle_;                     // last in, first out: the rest may be closed by a firewall
     std::size_t places_taken_ = 0; // idle, on loan or being made

@@ -11,7 +11,8 @@ EACH=${1:-5}
 HERE=test/bench/server
 CLIENTS=64
 STREAMS=64
-CONNECTIONS=${CONNECTIONS:-16} # to the database, for either side; tenancyd's default
+THINKERS=128
+CONNECTIONS=${CONNECTIONS:-$((2 * $(nproc)))} # to the database, for either side; see docs/load.md
 
 if [[ -z ${CLUSTER_DATA:-} ]]; then
     CLUSTER_CONF=$'fsync = on\nsynchronous_commit = on\nmax_connections = 200\nshared_buffers = 256MB\nmax_wal_size = 4GB' \
@@ -86,19 +87,15 @@ against_ideal() {
         printf "%-58s %9.0f /s %9.0f /s %6.2f x   (goal >= 0.95)\n", "turns with a 100 ms model, against 64 clients / 0.1 s", rate, ideal, rate / ideal }'
 }
 
-# latency TITLE MAXIMUM OPTIONS...: at half the maximum, from when each request was due.
+# latency TITLE read|turn MAXIMUM: at half the maximum, as THINKERS independent clients make it.
 latency() {
-    local title=$1 half=$((${2%.*} / 2))
-    shift 2
-    $HERE/node/node_modules/.bin/autocannon -c 32 -w 1 -R $half -d "$EACH" -j -n -H "Authorization: Bearer $TOKEN" "$@" 2>/dev/null |
-        jq -r --arg title "$title" --arg half $half '[$title, $half, .latency.p50, .latency.p99, .non2xx + .errors] | @tsv' |
-        awk -F '\t' '{ printf "%-58s %9d /s   p50 %.0f ms   p99 %.0f ms   %d failed   (goal p99 < 10)\n", $1, $2, $3, $4, $5 }'
-}
-
-latencies() { # latencies READS_PER_SECOND TURNS_PER_SECOND
-    latency "reads at half the maximum" "$1" "${URLS[tenancyd]}/v1/sessions/s1"
-    latency "turns at half the maximum" "$2" -m POST -H 'Content-Type: application/json' \
-        -b "$(sed -n "s/^wrk.body = '\(.*\)'/\1/p" $HERE/post.lua)" "${URLS[tenancyd]}/v1/chat/completions"
+    local target=${URLS[tenancyd]}/v1/sessions/s1 think=$((THINKERS * 2000 / ${3%.*})) # less the answers' own time
+    [[ $2 == read ]] || { target=${URLS[tenancyd]}/v1/chat/completions && export TURNS=1; }
+    THINK_MS=$think wrk --latency -t 1 -c $THINKERS -d "${EACH}s" --timeout 10s -H "Authorization: Bearer $TOKEN" \
+        -s $HERE/think.lua "$target" >"$WORK/wrk"
+    ! grep -E 'Non-2xx|Socket errors' "$WORK/wrk" >&2 || die "tenancyd did not answer every $2"
+    awk -v title="$1" '$1 == "50%" || $1 == "99%" { at[$1] = $2 } $1 == "Requests/sec:" { rate = $2 } END {
+        printf "%-58s %9.0f /s   p50 %s   p99 %s   (goal p99 < 10 ms)\n", title, rate, at["50%"], at["99%"] }' "$WORK/wrk"
 }
 
 memory() {
@@ -145,7 +142,8 @@ main() {
     compare "turns, against one Node process" turn tenancyd node
     compare "turns, against $(nproc) Node processes" turn tenancyd nodes
     turns=$RATE
-    latencies "$reads" "$turns"
+    latency "reads at half the maximum" read "$reads"
+    latency "turns at half the maximum" turn "$turns"
     start_tenancyd slow-tenancyd slow-model
     against_ideal
     start_tenancyd streaming-tenancyd streaming-model

@@ -67,6 +67,43 @@ TEST(Pool, a_waiting_caller_gets_what_comes_back) {
     giver.join();
 }
 
+TEST(Pool, who_gives_back_and_asks_again_comes_after_who_waits) {
+    Pool<Item> pool(1, make);
+    auto lease = std::make_unique<Pool<Item>::Lease>(pool.acquire(milliseconds(0)));
+    std::atomic<bool> done{false};
+    std::thread other([&] {
+        const auto mine = pool.acquire(milliseconds(5000));
+        EXPECT_TRUE(mine);
+        while (!done)
+            std::this_thread::sleep_for(milliseconds(1));
+    });
+    while (pool.waiting() == 0)
+        std::this_thread::sleep_for(milliseconds(1));
+    lease.reset();
+    EXPECT_FALSE(pool.acquire(milliseconds(0)));
+    done = true;
+    other.join();
+    EXPECT_TRUE(pool.acquire(milliseconds(0)));
+}
+
+TEST(Pool, a_waiting_caller_makes_one_in_the_place_of_one_that_cannot_be_recycled) {
+    Pool<Item> pool(1, make);
+    auto lease = std::make_unique<Pool<Item>::Lease>(pool.acquire(milliseconds(0)));
+    const int first = (*lease)->number;
+    std::thread other([&] {
+        const auto mine = pool.acquire(milliseconds(5000));
+        ASSERT_TRUE(mine);
+        EXPECT_NE(mine->number, first);
+    });
+    while (pool.waiting() == 0)
+        std::this_thread::sleep_for(milliseconds(1));
+    (*lease)->recyclable = false;
+    lease.reset();
+    other.join();
+    EXPECT_EQ(pool.in_use(), 0U);
+    EXPECT_EQ(Item::alive, 1);
+}
+
 TEST(Pool, replaces_an_idle_item_that_has_died) {
     Pool<Item> pool(1, make);
     int dead = 0;
