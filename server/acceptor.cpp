@@ -240,6 +240,7 @@ void Acceptor::hand_over(Pointer connection) {
     if (ready_.size() < limits_.queue + (limits_.threads - busy_)) {
         ready_.push_back(std::move(connection));
         waiting_ = ready_.size();
+        lock.unlock();
         came_.notify_one();
         return;
     }
@@ -365,7 +366,11 @@ void Acceptor::work() {
         lock.lock();
         --busy_;
         returned_.push_back(std::move(connection));
-        wake();
+        if (returned_.size() == 1) { // else the loop has been told, and has not come to look yet
+            lock.unlock();
+            wake();
+            lock.lock();
+        }
     }
 }
 

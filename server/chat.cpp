@@ -81,7 +81,12 @@ Response finish_sync(Turn &turn) {
                                                    usage_or_zero(answer), metrics));
 }
 
+// Looking costs system calls, and pieces may come by the thousand.
+constexpr std::chrono::milliseconds kLookAfterClient{25};
+
 Response run_sync(Turn &turn, const Request &request) {
+    using Clock = std::chrono::steady_clock;
+    auto looked_at = Clock::now();
     for (;;) {
         const Turn::Progress progress = turn.advance();
         if (progress.kind == Turn::Progress::Kind::finished ||
@@ -91,6 +96,10 @@ Response run_sync(Turn &turn, const Request &request) {
             turn.end(TurnStatus::error, progress.failure);
             return failure_response(progress.failure);
         }
+        const auto now = Clock::now();
+        if (now - looked_at < kLookAfterClient)
+            continue;
+        looked_at = now;
         if (!request.is_connected()) {
             turn.end(TurnStatus::aborted);
             return problem(Code::unavailable);

@@ -205,7 +205,7 @@ private:
 
     void try_push_failure() noexcept {
         try {
-            events_.push(failed("unexpected exception"));
+            events_.push({failed("unexpected exception")});
         } catch (...) {
             events_.close(); // the reader sees its time-out
         }
@@ -242,20 +242,32 @@ private:
             too_large_ = true;
             return false;
         }
+        std::vector<Step> steps;
         for (std::string &event : found) {
             if (saw_end_)
                 break;
             saw_end_ = event == "[DONE]";
             const Step::Kind kind = saw_end_ ? Step::Kind::done : Step::Kind::data;
-            if (!events_.push({kind, std::move(event), "", 0, false}))
-                return false;
+            steps.push_back({kind, std::move(event), "", 0, false});
         }
+        if (!steps.empty() && !events_.push(std::move(steps)))
+            return false;
         // Nobody waits for what comes after the end marker; but a connection that is read to its
         // end can be used again.
         return !saw_end_ || ++pieces_after_end_ <= kMaxPiecesAfterEnd;
     }
 
-    Step conclude(bool complete, httplib::Error error) {
+    // What is left to say when the connection has nothing more.
+    std::vector<Step> conclude(bool complete, httplib::Error error) {
+        if (!complete || status_ != 200 || too_large_)
+            return {failure_of(error)};
+        const Step done{Step::Kind::done, "", "", 0, false};
+        if (is_stream_)
+            return {done};
+        return {{Step::Kind::data, std::move(whole_), "", 0, false}, done};
+    }
+
+    Step failure_of(httplib::Error error) const {
         if (status_ != 0 && status_ != 200) {
             Step step =
                 refused("the provider answered with status " + std::to_string(status_), status_);
@@ -264,14 +276,8 @@ private:
         }
         if (too_large_)
             return failed("the provider sent an event that is too large");
-        if (!complete)
-            return is_before_the_request(error) ? refused(httplib::to_string(error), 0)
-                                                : failed(httplib::to_string(error), status_ == 0);
-        if (!is_stream_) {
-            events_.push({Step::Kind::data, std::move(whole_), "", 0, false});
-            return {Step::Kind::done, "", "", 0, false};
-        }
-        return {Step::Kind::done, "", "", 0, false};
+        return is_before_the_request(error) ? refused(httplib::to_string(error), 0)
+                                            : failed(httplib::to_string(error), status_ == 0);
     }
 
     const ModelConfig &config_;

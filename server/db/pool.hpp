@@ -58,13 +58,13 @@ public:
         } else if (places_taken_ < size_) {
             ++places_taken_;
         } else {
-            Waiter waiter;
-            waiting_.push_back(&waiter);
-            if (!waiter.served.wait_for(lock, patience, [&] { return waiter.has_place; })) {
-                waiting_.remove(&waiter);
+            const auto self = std::make_shared<Waiter>();
+            waiting_.push_back(self);
+            if (!self->served.wait_for(lock, patience, [&] { return self->has_place; })) {
+                waiting_.remove(self);
                 return {};
             }
-            item = std::move(waiter.item);
+            item = std::move(self->item);
         }
         lock.unlock();
         if (item && item->is_usable())
@@ -106,35 +106,36 @@ private:
             item.reset();
         if (!item)
             return release_place();
-        const std::lock_guard lock(mutex_);
-        if (!serve_next(item))
+        std::unique_lock lock(mutex_);
+        if (!serve_next(lock, item))
             idle_.push_back(std::move(item));
     }
 
     void release_place() {
-        const std::lock_guard lock(mutex_);
+        std::unique_lock lock(mutex_);
         std::unique_ptr<T> none;
-        if (!serve_next(none))
+        if (!serve_next(lock, none))
             --places_taken_;
     }
 
-    // Hands an item, or only the place to make one, to who waits longest. Notified under the lock:
-    // a waiter that has been served is gone as soon as it has the lock.
-    bool serve_next(std::unique_ptr<T> &item) {
+    // Hands an item, or only the place to make one, to who waits longest. Wakes it without the
+    // lock, which it needs first of all, and then may be gone: hence shared.
+    bool serve_next(std::unique_lock<std::mutex> &lock, std::unique_ptr<T> &item) {
         if (waiting_.empty())
             return false;
-        Waiter &waiter = *waiting_.front();
+        const std::shared_ptr<Waiter> next = std::move(waiting_.front());
         waiting_.pop_front();
-        waiter.item = std::move(item);
-        waiter.has_place = true;
-        waiter.served.notify_one();
+        next->item = std::move(item);
+        next->has_place = true;
+        lock.unlock();
+        next->served.notify_one();
         return true;
     }
 
     const std::size_t size_;
     const Make make_;
     mutable std::mutex mutex_;
-    std::list<Waiter *> waiting_; // only while no item is idle and no place free
+    std::list<std::shared_ptr<Waiter>> waiting_; // only while no item is idle and no place free
     std::vector<std::unique_ptr<T>>
         idle_;                     // last in, first out: the rest may be closed by a firewall
     std::size_t places_taken_ = 0; // idle, on loan or being made

@@ -2,13 +2,16 @@
 // client.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <utility>
+#include <vector>
 
 namespace tenancy::server::llm {
 
@@ -17,14 +20,14 @@ class Channel {
 public:
     explicit Channel(std::size_t capacity) : capacity_(capacity) {}
 
-    /// Waits while the queue is full (a slow client slows the provider down). False: nobody
-    /// listens.
-    bool push(T item) {
+    /// Waits while the queue is full (a slow client slows the provider down), then adds all of
+    /// them, so that one piece that was read wakes the other side once. False: nobody listens.
+    bool push(std::vector<T> items) {
         std::unique_lock lock(mutex_);
         changed_.wait(lock, [&] { return closed_ || items_.size() < capacity_; });
         if (closed_)
             return false;
-        items_.push_back(std::move(item));
+        std::move(items.begin(), items.end(), std::back_inserter(items_));
         lock.unlock();
         changed_.notify_all();
         return true;

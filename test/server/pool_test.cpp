@@ -174,7 +174,7 @@ TEST(Channel, brings_items_over_in_order) {
     Channel<int> channel(2);
     std::thread writer([&] {
         for (int i = 0; i < 100; ++i)
-            EXPECT_TRUE(channel.push(i));
+            EXPECT_TRUE(channel.push({i}));
     });
     for (int i = 0; i < 100; ++i)
         EXPECT_EQ(channel.pop(std::chrono::milliseconds(2000)), i);
@@ -182,10 +182,18 @@ TEST(Channel, brings_items_over_in_order) {
     EXPECT_EQ(channel.pop(std::chrono::milliseconds(1)), std::nullopt);
 }
 
+TEST(Channel, takes_a_whole_piece_when_there_is_room_for_one) {
+    Channel<int> channel(2);
+    EXPECT_TRUE(channel.push({1}));
+    EXPECT_TRUE(channel.push({2, 3, 4}));
+    for (int i = 1; i <= 4; ++i)
+        EXPECT_EQ(channel.pop(std::chrono::milliseconds(0)), i);
+}
+
 TEST(Channel, closing_releases_a_blocked_writer) {
     Channel<int> channel(1);
-    EXPECT_TRUE(channel.push(1));
-    std::thread writer([&] { EXPECT_FALSE(channel.push(2)); });
+    EXPECT_TRUE(channel.push({1}));
+    std::thread writer([&] { EXPECT_FALSE(channel.push({2})); });
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
     channel.close();
     writer.join();
