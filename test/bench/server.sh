@@ -80,18 +80,21 @@ compare() {
         printf "%-58s %9.0f /s %9.0f /s %6.2f x   (goal >= 5)\n", title, (x[1] + x[2]) / 2, (y[1] + y[2]) / 2, (x[1] + x[2]) / (y[1] + y[2]) }'
 }
 
+# Against what the clock allows, and what the same clients get from the model itself.
 against_ideal() {
-    local rate ideal=$((CLIENTS * 10))
-    rate=$(load turn slow-tenancyd)
-    awk -v rate="$rate" -v ideal=$ideal 'BEGIN {
-        printf "%-58s %9.0f /s %9.0f /s %6.2f x   (goal >= 0.95)\n", "turns with a 100 ms model, against 64 clients / 0.1 s", rate, ideal, rate / ideal }'
+    local rate direct ideal=$((CLIENTS * 10))
+    rate=$(load turn slow-tenancyd) direct=$(load turn slow-model)
+    awk -v rate="$rate" -v direct="$direct" -v ideal=$ideal 'BEGIN {
+        title = "turns with a 100 ms model, against "
+        printf "%-58s %9.0f /s %9.0f /s %6.2f x   (goal >= 0.95)\n", title "64 clients / 0.1 s", rate, ideal, rate / ideal
+        printf "%-58s %9.0f /s %9.0f /s %6.2f x\n", title "the model itself", rate, direct, rate / direct }'
 }
 
 # latency TITLE read|turn MAXIMUM: at half the maximum, as THINKERS independent clients make it.
 latency() {
-    local target=${URLS[tenancyd]}/v1/sessions/s1 think=$((THINKERS * 2000 / ${3%.*})) # less the answers' own time
-    [[ $2 == read ]] || { target=${URLS[tenancyd]}/v1/chat/completions && export TURNS=1; }
-    THINK_MS=$think wrk --latency -t 1 -c $THINKERS -d "${EACH}s" --timeout 10s -H "Authorization: Bearer $TOKEN" \
+    local target=${URLS[tenancyd]}/v1/sessions/s1 words=("THINK_MS=$((THINKERS * 2000 / ${3%.*}))")
+    [[ $2 == read ]] || { target=${URLS[tenancyd]}/v1/chat/completions && words+=(TURNS=1); }
+    env "${words[@]}" wrk --latency -t 1 -c $THINKERS -d "${EACH}s" --timeout 10s -H "Authorization: Bearer $TOKEN" \
         -s $HERE/think.lua "$target" >"$WORK/wrk"
     ! grep -E 'Non-2xx|Socket errors' "$WORK/wrk" >&2 || die "tenancyd did not answer every $2"
     awk -v title="$1" '$1 == "50%" || $1 == "99%" { at[$1] = $2 } $1 == "Requests/sec:" { rate = $2 } END {
