@@ -53,3 +53,13 @@ SELECT agent.call('list_traces', NULL, '{}', NULL);
 SELECT agent.call('list_traces', 'x', '{}', NULL);
 SELECT agent.call('no_such_route', 'x', '{}', NULL);
 SELECT agent.call('list_traces', 'x', '{}', '{"x_tenant": "acme"}');
+
+-- a function that C++ calls and does not find, as before an update of the extension, is named
+\c - :admin
+\set VERBOSITY default
+BEGIN;
+SELECT agent.field_verdicts('{"since": "2026-01-01"}', '{"since": {"type": "time"}}');
+ALTER FUNCTION agent.parse_time(text) RENAME TO parse_time_of_old;
+SELECT agent.field_verdicts('{"since": "2026-01-01"}', '{"since": {"type": "time"}}');
+ROLLBACK;
+\set VERBOSITY terse
