@@ -48,6 +48,9 @@ COMMIT;
 -- values of one request are not those of the next
 SELECT body ->> 'model' AS model FROM agent.call('begin_turn', :'token_acme_alice', '{"messages": [{"role": "user"}]}', NULL);
 
+-- messages that are no list are an answer, also to who asks the check itself
+SELECT m.messages, agent.invalid_messages(m.messages::jsonb) FROM (VALUES ('"x"'), ('7'), ('{}'), ('null'), (NULL), ('[]'), ('[7]')) AS m(messages);
+
 -- no route runs without a good token
 SELECT agent.call('list_traces', NULL, '{}', NULL);
 SELECT agent.call('list_traces', 'x', '{}', NULL);
