@@ -27,8 +27,12 @@ bool take(std::string_view &text, std::string_view prefix) {
     return true;
 }
 
+// Nothing, or a colon and a number.
 bool is_port(std::string_view text) {
-    return !text.empty() && text.size() <= 5 && std::all_of(text.begin(), text.end(), is_digit);
+    if (text.empty())
+        return true;
+    return take(text, ":") && !text.empty() && text.size() <= 5 &&
+           std::all_of(text.begin(), text.end(), is_digit);
 }
 
 } // namespace
@@ -46,7 +50,7 @@ std::optional<Url> parse_safe_url(std::string_view text) {
         is_v6 ? authority.substr(0, 5) : authority.substr(0, authority.find(':'));
     const std::string_view port = authority.substr(host.size());
     if (host.empty() || (!is_v6 && !std::all_of(host.begin(), host.end(), is_host_char)) ||
-        (!port.empty() && !is_port(port.substr(1))))
+        !is_port(port))
         return std::nullopt;
     if (!is_tls && !is_v6 && host != "127.0.0.1" && host != "localhost")
         return std::nullopt;

@@ -3,6 +3,7 @@
 #include "pg/alerts.hpp"
 
 #include "pg/ledger_lock.hpp"
+#include "pg/own_function.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -96,14 +97,7 @@ bool announce_far() {
 void raise_alerts(const Charge &charge, const SlotView &view) {
     const Oid types[9] = {TEXTOID, INT8OID, TEXTOID, TIMESTAMPTZOID, BOOLOID,
                           INT8OID, INT8OID, INT8OID, INT8OID};
-    const Oid function =
-        GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("raise_alerts"),
-                        PointerGetDatum(buildoidvector(types, lengthof(types))),
-                        ObjectIdGetDatum(get_namespace_oid("tenancy", false)));
-    if (!OidIsValid(function))
-        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
-                        errmsg("function tenancy.raise_alerts() does not exist"),
-                        errhint("Run ALTER EXTENSION pg_tenancy UPDATE.")));
+    const Oid function = own_function("tenancy", "raise_alerts", types, lengthof(types));
     PushActiveSnapshot(GetTransactionSnapshot());
     (void)OidFunctionCall9(function, CStringGetTextDatum(charge.key.tenant_id),
                            Int64GetDatum(charge.key.budget_id),

@@ -3,6 +3,8 @@
 // checked, hence not in PL/pgSQL.
 #include "pg/postgres.hpp"
 
+#include "pg/own_function.hpp"
+
 #include <cstring>
 #include <string_view>
 
@@ -166,12 +168,8 @@ const char *judge_time(const JsonbValue &value) {
     if (value.type != jbvString)
         return "datetime_parsing";
     const Oid types[1] = {TEXTOID};
-    const Oid function =
-        GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("parse_time"),
-                        PointerGetDatum(buildoidvector(types, lengthof(types))),
-                        ObjectIdGetDatum(get_namespace_oid("agent", false)));
     FmgrInfo flinfo;
-    fmgr_info(function, &flinfo);
+    fmgr_info(own_function("agent", "parse_time", types, lengthof(types)), &flinfo);
     LOCAL_FCINFO(call, 1);
     InitFunctionCallInfoData(*call, &flinfo, 1, InvalidOid, nullptr, nullptr);
     call->args[0].value =

@@ -3,6 +3,7 @@
 #include "pg/floor.hpp"
 
 #include "pg/guard_setting.hpp"
+#include "pg/own_function.hpp"
 
 namespace tenancy::pg {
 
@@ -12,10 +13,7 @@ row_security_policy_hook_type next_hook = nullptr;
 
 // A parsed (SELECT tenancy.current_tenant()). As a sub-select it is evaluated once per statement.
 Node *tenant_sublink() {
-    const Oid schema = get_namespace_oid("tenancy", false);
-    const Oid function =
-        GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum("current_tenant"),
-                        PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
+    const Oid function = own_function("tenancy", "current_tenant");
     FuncExpr *call = makeFuncExpr(function, TEXTOID, NIL, DEFAULT_COLLATION_OID, InvalidOid,
                                   COERCE_EXPLICIT_CALL);
     Query *query = makeNode(Query);

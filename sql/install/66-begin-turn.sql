@@ -4,6 +4,9 @@ CREATE FUNCTION agent.invalid_messages(messages jsonb) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    IF jsonb_typeof(messages) IS DISTINCT FROM 'array' THEN
+        RETURN jsonb_build_array(agent.field_error('list_type', '["body", "messages"]', messages, NULL));
+    END IF;
     -- Most have a role and a text, and nothing else.
     IF jsonb_array_length(jsonb_path_query_array(messages, 'strict $[*] ? (@.content.type() == "string"
             && @.role.type() == "string" && (@.role == "user" || @.role == "assistant" || @.role == "system")

@@ -225,38 +225,63 @@ claim("another tenant's file is answered like one that nobody has", async () => 
   );
 });
 
+const FORM = 'multipart/form-data; boundary=b';
+// A smaller body is waited for before it takes a place.
+const LARGE_FORM = `--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\nContent-Type: text/plain\r\n\r\n${'x'.repeat(70_000)}\r\n--b--`;
+
+const uploadLarge = (url, token) =>
+  send(url, 'POST', '/v1/files', { token, body: LARGE_FORM, headers: { 'Content-Type': FORM } });
+
+/** An upload that stops after its first bytes; `answered` is its response, `finish` sends the rest. */
+function slowUpload(url, token) {
+  const headers = {
+    Authorization: `Bearer ${token}`,
+    'Content-Type': FORM,
+    'Content-Length': LARGE_FORM.length,
+  };
+  const request = http.request(`${url}/v1/files`, { method: 'POST', headers, agent: false });
+  request.on('error', () => {}); // who is refused early may be cut off
+  const self = { finish: () => request.end(LARGE_FORM.slice(10)) };
+  self.answered = new Promise((resolve) => {
+    request.on('response', (response) => {
+      self.response = response;
+      resolve(response);
+      response.resume();
+    });
+  });
+  request.write(LARGE_FORM.slice(0, 10));
+  return self;
+}
+
 claim('no more uploads than there is memory for: the next one is told to come back', async () => {
   const narrow = await world.tenancyd({ server: { files: { ...files, max_uploads: 1 } } });
-  const content = 'x'.repeat(70_000); // a smaller body is waited for before it takes a place
-  const file = `--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\nContent-Type: text/plain\r\n\r\n${content}\r\n--b--`;
-  const headers = {
-    Authorization: `Bearer ${acme}`,
-    'Content-Type': 'multipart/form-data; boundary=b',
-    'Content-Length': file.length,
-  };
-  const slow = http.request(`${narrow.url}/v1/files`, { method: 'POST', headers });
-  const answered = new Promise((resolve) => slow.on('response', resolve));
-  slow.write(file.slice(0, 10));
+  const slow = slowUpload(narrow.url, acme);
   await new Promise((resolve) => setTimeout(resolve, 200));
-  const refused = await send(narrow.url, 'POST', '/v1/files', {
-    token: acme,
-    body: file,
-    headers: { 'Content-Type': headers['Content-Type'] },
-  });
+  const refused = await uploadLarge(narrow.url, acme);
   assert.deepEqual([refused.status, refused.headers['retry-after']], [503, '1']);
   assert.equal(
     (await send(narrow.url, 'GET', '/v1/files?session_id=s', { token: acme })).status,
     200,
     'other routes go on',
   );
-  slow.end(file.slice(10));
-  assert.equal((await answered).statusCode, 201);
-  const next = await send(narrow.url, 'POST', '/v1/files', {
-    token: acme,
-    body: file,
-    headers: { 'Content-Type': headers['Content-Type'] },
-  });
-  assert.equal(next.status, 201);
+  slow.finish();
+  assert.equal((await slow.answered).statusCode, 201);
+  assert.equal((await uploadLarge(narrow.url, acme)).status, 201);
+});
+
+claim('one tenant cannot take all places for uploads', async () => {
+  const limits = { threads: 60, max_turns: 4 }; // 16 places for large bodies, so that these are not what is short
+  const shared = await world.tenancyd({ server: { files: { ...files, max_uploads: 5 }, limits } });
+  const greedy = Array.from({ length: 5 }, () => slowUpload(shared.url, globex));
+  const refused = await Promise.race(greedy.map((one) => one.answered));
+  assert.deepEqual([refused.statusCode, refused.headers['retry-after']], [429, '1']);
+  const waiting = greedy.filter((one) => one.response === undefined);
+  assert.equal(waiting.length, 4, 'four of five places for one who is alone');
+  const other = await uploadLarge(shared.url, acme);
+  assert.equal(other.status, 201, other.text);
+  waiting.forEach((one) => one.finish());
+  for (const one of waiting) assert.equal((await one.answered).statusCode, 201);
+  assert.equal((await uploadLarge(shared.url, globex)).status, 201, 'its places are free again');
 });
 
 claim('a server without files refuses uploads and says so', async () => {

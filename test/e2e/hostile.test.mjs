@@ -19,6 +19,7 @@ const world = await World.create('hostile');
 const limits = { threads: THREADS, queue: 16, max_turns: 5, max_connections: 200, connections_per_address: 190 };
 const server = await world.tenancyd({ model: { provider: 'echo', echo_delay_ms: 50 }, server: { limits } });
 const tokens = { acme: await world.token('acme', 'alice'), globex: await world.token('globex', 'bob') };
+const forged = `${tokens.acme.slice(0, -8)}AAAAAAAA`;
 await world.rows("SELECT tenancy.set_price('echo', 1, 1)");
 const openTurns = async () => Number(await world.value("SELECT count(*) FROM agent.turns WHERE status = 'open'"));
 
@@ -128,6 +129,22 @@ claim('large bodies have a place for each tenant, whatever another one sends', a
   slow.forEach((client) => client.socket.destroy());
 });
 
+claim('with all places for large bodies taken, who has no good token learns just that', async () => {
+  const small = await world.tenancyd({ server: { limits: { threads: 2, max_turns: 1 } } }); // one such place
+  const clients = [];
+  const begin = (token) => clients[clients.push(raw(small.url, chatHead(token, 1_000_000) + '{')) - 1];
+  const isFull = () => clients.some((client) => /^HTTP\/1.1 503 [\s\S]*Retry-After: 1/.test(client.text));
+  await until('the place is taken', async () => {
+    begin(tokens.acme);
+    await sleep(100);
+    return isFull();
+  });
+  const refused = begin(forged);
+  await until('it is answered', () => refused.text);
+  assert.match(refused.text, /^HTTP\/1.1 401 [\s\S]*invalid_token/);
+  clients.forEach((client) => client.socket.destroy());
+});
+
 claim('one tenant cannot take all places for turns', async () => {
   const text = 'word '.repeat(200);
   const long = () =>
@@ -146,6 +163,24 @@ claim('one tenant cannot take all places for turns', async () => {
   const charged = 'SELECT sum(cost_picodollars) FROM agent.usage WHERE trace_id = $1';
   assert.equal(Number(await world.value(charged, fifth.headers['x-trace-id'])), 0, 'what it held is free again');
   assert.equal(Number(await world.value('SELECT count(*) FROM tenancy.verify_counters() WHERE NOT ok')), 0);
+});
+
+claim('a turn has no place before its token is verified, however long that takes', async () => {
+  const program = await world.tenancyd({ server: { limits: { threads: 8, max_turns: 1 } }, storage: { pool_size: 1 } });
+  const admin = await world.admin.connect();
+  await admin.query('BEGIN; LOCK TABLE agent.sessions');
+  const ask = (token, method, route, body) => send(program.url, method, route, { token, body });
+  const chat = (token) => ask(token, 'POST', '/v1/chat/completions', chatBody('hi'));
+  const before = ask(tokens.acme, 'GET', '/v1/sessions/s');
+  await until('the only connection is busy', async () => (await admin.query("SELECT FROM pg_locks WHERE NOT granted AND relation = 'agent.sessions'::regclass")).rowCount);
+  const refused = chat(forged); // waits for the connection
+  await sleep(300);
+  const turn = chat(tokens.acme);
+  await sleep(300); // without a place it would have its answer now
+  await admin.query('ROLLBACK');
+  admin.release();
+  const statuses = (await Promise.all([before, refused, turn])).map((answer) => answer.status);
+  assert.deepEqual(statuses, [404, 401, 200]);
 });
 
 claim('a full queue is answered at once', async () => {
@@ -285,8 +320,7 @@ claim('a reader who stops is cut off after the bound, and the turn settled with 
 
 claim('a flood of bodies without a good token takes no place from a tenant', async (context) => {
   const body = JSON.stringify(chatBody('x'.repeat(50_000)));
-  const bad = `${tokens.acme.slice(0, -8)}AAAAAAAA`;
-  const request = (i) => (i % 3 === 0 ? `${chatHead(bad, 100_000)}{` : chatHead(bad, body.length) + body);
+  const request = (i) => (i % 3 === 0 ? `${chatHead(forged, 100_000)}{` : chatHead(forged, body.length) + body);
   // More than there are threads, fewer than threads and queue: it is about what the threads hold.
   const flood = Array.from({ length: THREADS + 8 }, (_, i) => slowloris(server.url, request(i), ''));
   context.after(() => Promise.all(flood.map((stop) => stop())));
@@ -304,10 +338,15 @@ claim('a client that leaves over TLS is noticed before its answer is ready, and 
   const tls = certificate(1003);
   const program = await world.tenancyd({ model: { provider: 'echo', echo_delay_ms: 100 }, server: { tls }, ca: tls.certificate_file });
   const headers = { Authorization: `Bearer ${tokens.acme}`, 'Content-Type': 'application/json' };
-  const request = https.request(`${program.url}/v1/chat/completions`, { method: 'POST', headers, ca: readFileSync(tls.certificate_file), agent: false });
-  request.on('error', () => {});
-  request.end(JSON.stringify(chatBody('word '.repeat(500))));
-  await until('it runs', async () => (await openTurns()) === 1);
-  request.destroy();
-  await until('its turn is settled', async () => (await openTurns()) === 0, 5000);
+  const ca = readFileSync(tls.certificate_file);
+  // Cut off, and with the notice that TLS has for it: then there are bytes to read.
+  for (const leave of [(request) => request.destroy(), (request) => request.socket.end()]) {
+    const request = https.request(`${program.url}/v1/chat/completions`, { method: 'POST', headers, ca, agent: false });
+    request.on('error', () => {});
+    request.end(JSON.stringify(chatBody('word '.repeat(500))));
+    await until('it runs', async () => (await openTurns()) === 1);
+    leave(request);
+    await until('its turn is settled', async () => (await openTurns()) === 0, 5000);
+    request.destroy();
+  }
 });

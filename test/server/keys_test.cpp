@@ -35,7 +35,10 @@ TEST(KeyUrl, is_https_or_of_this_machine) {
                             "https://[::1",
                             "//a.example/",
                             "file:///etc/passwd",
-                            "http://[::1].evil.example/"})
+                            "http://[::1].evil.example/",
+                            "http://[::1]x80",
+                            "http://[::1]80",
+                            "http://[::1]:"})
         EXPECT_FALSE(parse_safe_url(bad)) << bad;
 }
 

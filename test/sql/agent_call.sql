@@ -48,8 +48,21 @@ COMMIT;
 -- values of one request are not those of the next
 SELECT body ->> 'model' AS model FROM agent.call('begin_turn', :'token_acme_alice', '{"messages": [{"role": "user"}]}', NULL);
 
+-- messages that are no list are an answer, also to who asks the check itself
+SELECT m.messages, agent.invalid_messages(m.messages::jsonb) FROM (VALUES ('"x"'), ('7'), ('{}'), ('null'), (NULL), ('[]'), ('[7]')) AS m(messages);
+
 -- no route runs without a good token
 SELECT agent.call('list_traces', NULL, '{}', NULL);
 SELECT agent.call('list_traces', 'x', '{}', NULL);
 SELECT agent.call('no_such_route', 'x', '{}', NULL);
 SELECT agent.call('list_traces', 'x', '{}', '{"x_tenant": "acme"}');
+
+-- a function that C++ calls and does not find, as before an update of the extension, is named
+\c - :admin
+\set VERBOSITY default
+BEGIN;
+SELECT agent.field_verdicts('{"since": "2026-01-01"}', '{"since": {"type": "time"}}');
+ALTER FUNCTION agent.parse_time(text) RENAME TO parse_time_of_old;
+SELECT agent.field_verdicts('{"since": "2026-01-01"}', '{"since": {"type": "time"}}');
+ROLLBACK;
+\set VERBOSITY terse

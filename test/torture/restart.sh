@@ -1,8 +1,6 @@
 # shellcheck shell=bash
 # Crashes and restarts of the server, and promotion of its standby.
 
-pg_ctl() { as_server "$(pg_bin)/pg_ctl" -D "$@" >/dev/null 2>&1 </dev/null; }
-
 # restart MODE [LINE]: stops the server in a mode of pg_ctl, or with kill (-9 of the postmaster), and
 # starts it, with a line of configuration if given.
 restart() {
@@ -10,7 +8,7 @@ restart() {
         kill -9 "$(cluster_pid)"
         wait_until 30 cluster_is_deserted
     else
-        pg_ctl "$CLUSTER_DATA" -m "$1" -w stop
+        as_server "$(pg_bin)/pg_ctl" -D "$CLUSTER_DATA" -m "$1" -w stop >/dev/null 2>&1 </dev/null
     fi
     echo "${2:-}" | as_server tee "$CLUSTER_DATA/torture.conf" >/dev/null
     cluster_start
@@ -46,23 +44,13 @@ settle_first() {
     check "server killed: nor an unlimited budget (I1)" equals "$(begin_turn resting)" "402 insufficient_quota"
 }
 
-# standby_begin: a streaming standby in $TORTURE/standby that commits wait for.
-standby_begin() {
-    local data=$TORTURE/standby
-    echo "local replication all trust" | as_server tee -a "$CLUSTER_DATA/pg_hba.conf" >/dev/null
-    sql -c "SELECT pg_reload_conf()" >/dev/null
-    private_dir "$TORTURE/standby-socket"
-    as_server "$(pg_bin)/pg_basebackup" -D "$data" -X stream -R -c fast --no-sync \
-        -d "host=$CLUSTER_SOCKET port=$PGPORT user=postgres application_name=standby"
-    STANDBY_PORT=$(free_port "$data" "$PGPORT")
-    printf '%s\n' "port = $STANDBY_PORT" "unix_socket_directories = '$TORTURE/standby-socket'" |
-        as_server tee -a "$data/pg_tenancy.conf" >/dev/null
-    pg_ctl "$data" -l "$TORTURE/standby.log" -w start
-    sql -c "ALTER SYSTEM SET synchronous_standby_names = 'standby'" -c "SELECT pg_reload_conf()" >/dev/null
+# A standby that commits wait for.
+synchronous_standby() {
+    standby_start "$TORTURE"
+    sql -c "ALTER SYSTEM SET synchronous_standby_names = '*'" -c "SELECT pg_reload_conf()" >/dev/null
     wait_until 15 standby_is_synchronous
 }
 standby_is_synchronous() { [[ $(sql -c "SELECT sync_state FROM pg_stat_replication") == sync ]]; }
-standby_end() { [[ ! -d $TORTURE/standby ]] || pg_ctl "$TORTURE/standby" -m immediate -w stop || true; }
 
 # Failover under load. The cluster is the promoted standby from then on: this scenario comes last.
 scenario_promotion() {
@@ -71,17 +59,17 @@ scenario_promotion() {
     budget moved-over total 1000000
     budget moved-over day 100000 session
     budget tried total 1.5
-    standby_begin
+    synchronous_standby
     check "promotion: a standby admits no turn" equals \
-        "$(PGHOST=$TORTURE/standby-socket PGPORT=$STANDBY_PORT begin_turn tried 2>/dev/null || echo refused)" refused
+        "$(on_standby begin_turn tried 2>/dev/null || echo refused)" refused
     end_turn "$(begin_turn tried | cut -d' ' -f2)" >/dev/null
-    PGHOST=$CLUSTER_SOCKET,$TORTURE/standby-socket PGPORT=$PGPORT,$STANDBY_PORT PGTARGETSESSIONATTRS=read-write \
+    PGHOST=$CLUSTER_SOCKET,$STANDBY_SOCKET PGPORT=$PGPORT,$STANDBY_PORT PGTARGETSESSIONATTRS=read-write \
         load promoted "$(scaled 10 64)" "$(scaled 5 60)" settle,abort,rollback,unsettle,leave 5 moved-over &
     local loader=$!
     sleep "$(scaled 2 30)"
     kill -9 "$(cluster_pid)"
-    pg_ctl "$TORTURE/standby" -w promote
-    export PGHOST=$TORTURE/standby-socket PGPORT=$STANDBY_PORT
+    standby_promote
+    export PGHOST=$STANDBY_SOCKET PGPORT=$STANDBY_PORT
     sql -c "ALTER SYSTEM RESET synchronous_standby_names" -c "SELECT pg_reload_conf()" >/dev/null
     wait $loader
     check "promotion: what was spent before is spent (I1)" equals "$(begin_turn tried)" "402 insufficient_quota"

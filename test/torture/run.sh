@@ -9,6 +9,8 @@ set -euo pipefail
 source "$(dirname "$0")/../../scripts/lib.sh"
 # shellcheck source=scripts/cluster.sh
 source "$ROOT/scripts/cluster.sh"
+# shellcheck source=test/run/standby.sh
+source "$ROOT/test/run/standby.sh"
 for part in lib scenarios flows edges restart server attack; do
     # shellcheck disable=SC1090
     source "$ROOT/test/torture/$part.sh"
@@ -28,7 +30,7 @@ include_if_exists = 'torture.conf'"
 
 clean_up() {
     tenancyd_end
-    standby_end
+    standby_stop
     [[ -z $(jobs -p) ]] || wait # the load client ends by itself
     rm -rf "$TORTURE"
 }
