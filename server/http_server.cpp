@@ -126,12 +126,13 @@ private:
         }
     }
 
-    // While there are threads to spare, one stays with its client for a moment: a client that asks
-    // again at once is spared the way over the acceptor's loop.
+    // While a quarter of the threads has nothing to do, one stays with its client for a moment: a
+    // client that asks again at once is spared the way over the acceptor's loop.
     Arrival await_next(Socket &socket) {
         const Arrival next = socket.collect(acceptor_.most_collected());
         const bool may_stay = next == Arrival::partial && socket.buffered() == 0 &&
-                              !acceptor_.is_stopping() && 2 * acceptor_.busy() < limits_.threads;
+                              !acceptor_.is_stopping() &&
+                              4 * acceptor_.busy() < 3 * limits_.threads;
         if (!may_stay || !socket.wait_readable(kIdleSlice))
             return next;
         return socket.collect(acceptor_.most_collected());
