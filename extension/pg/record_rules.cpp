@@ -4,6 +4,7 @@
 #include "pg/postgres.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <initializer_list>
 #include <string_view>
 
@@ -19,13 +20,11 @@ struct Row {
     bool *nulls;
 };
 
-// The first argument. What it holds lives as long as the call.
+// The first argument, with its columns' descriptions until ReleaseTupleDesc().
 Row row_argument(FunctionCallInfo fcinfo) {
     HeapTupleHeader header = PG_GETARG_HEAPTUPLEHEADER(0);
-    TupleDesc shared =
+    TupleDesc desc =
         lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
-    TupleDesc desc = CreateTupleDescCopy(shared);
-    ReleaseTupleDesc(shared);
     const auto columns = static_cast<Size>(desc->natts);
     const Row row{desc, static_cast<Datum *>(palloc(columns * sizeof(Datum))),
                   static_cast<bool *>(palloc(columns * sizeof(bool)))};
@@ -37,9 +36,9 @@ Row row_argument(FunctionCallInfo fcinfo) {
 }
 
 // By name, so that no order of columns is taken for granted.
-int column(const Row &row, std::string_view name) {
+int column(const Row &row, const char *name) {
     for (int i = 0; i < row.desc->natts; i++)
-        if (name == NameStr(TupleDescAttr(row.desc, i)->attname))
+        if (std::strcmp(name, NameStr(TupleDescAttr(row.desc, i)->attname)) == 0)
             return i;
     elog(ERROR, "a rule names a column that its table does not have");
     return 0;
@@ -188,6 +187,13 @@ bool is_audit_row(const Row &row) {
             (number(row, "status") >= 100 && number(row, "status") <= 599));
 }
 
+Datum verdict(FunctionCallInfo fcinfo, bool (*rule)(const Row &)) {
+    const Row row = row_argument(fcinfo);
+    const bool is_kept = rule(row);
+    ReleaseTupleDesc(row.desc);
+    return BoolGetDatum(is_kept);
+}
+
 } // namespace
 
 extern "C" {
@@ -206,27 +212,27 @@ Datum pgt_is_messages(PG_FUNCTION_ARGS) {
 
 // (agent.turns)
 Datum pgt_is_turn(PG_FUNCTION_ARGS) {
-    PG_RETURN_BOOL(is_turn(row_argument(fcinfo)));
+    return verdict(fcinfo, is_turn);
 }
 
 // (agent.usage)
 Datum pgt_is_usage(PG_FUNCTION_ARGS) {
-    PG_RETURN_BOOL(is_usage(row_argument(fcinfo)));
+    return verdict(fcinfo, is_usage);
 }
 
 // (agent.traces)
 Datum pgt_is_trace(PG_FUNCTION_ARGS) {
-    PG_RETURN_BOOL(is_trace(row_argument(fcinfo)));
+    return verdict(fcinfo, is_trace);
 }
 
 // (agent.spans)
 Datum pgt_is_span(PG_FUNCTION_ARGS) {
-    PG_RETURN_BOOL(is_span(row_argument(fcinfo)));
+    return verdict(fcinfo, is_span);
 }
 
 // (agent.audit_log)
 Datum pgt_is_audit_row(PG_FUNCTION_ARGS) {
-    PG_RETURN_BOOL(is_audit_row(row_argument(fcinfo)));
+    return verdict(fcinfo, is_audit_row);
 }
 
 } // extern "C"
