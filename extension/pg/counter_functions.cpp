@@ -3,6 +3,7 @@
 #include "pg/postgres.hpp"
 
 #include "pg/counters.hpp"
+#include "pg/ledger_lock.hpp"
 #include "pg/pending.hpp"
 
 #include <algorithm>
@@ -102,6 +103,15 @@ Thresholds thresholds_of(const Counter &counter) {
     return at;
 }
 
+// As the operator - of bigint.
+std::int64_t less(std::int64_t charged, std::int64_t held) {
+    std::int64_t difference = 0;
+    if (__builtin_sub_overflow(charged, held, &difference))
+        ereport(ERROR,
+                (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE), errmsg("bigint out of range")));
+    return difference;
+}
+
 // A counter that a hold did not fit into, or that is in force and not in memory.
 struct Refused {
     Counter counter;
@@ -159,7 +169,7 @@ extern "C" {
 
 PG_FUNCTION_INFO_V1(pgt_counters_of);
 PG_FUNCTION_INFO_V1(pgt_hold_counters);
-PG_FUNCTION_INFO_V1(pgt_settle_counters);
+PG_FUNCTION_INFO_V1(pgt_settle);
 
 // (turn)
 Datum pgt_counters_of(PG_FUNCTION_ARGS) {
@@ -184,12 +194,14 @@ Datum pgt_hold_counters(PG_FUNCTION_ARGS) {
     PG_RETURN_DATUM(refused_row(fcinfo, *refused));
 }
 
-// (turn, used money, used tokens, spent money, spent tokens, ended turns)
-Datum pgt_settle_counters(PG_FUNCTION_ARGS) {
+// (turn, held money, held tokens, charged money, charged tokens, ended turns)
+Datum pgt_settle(PG_FUNCTION_ARGS) {
     ForceSyncCommit(); // as above
     const TurnScope turn = turn_argument(fcinfo);
-    const Amount used{PG_GETARG_INT64(1), PG_GETARG_INT64(2)};
+    lock_ledger(turn.tenant_id, false);
     const Amount spent{PG_GETARG_INT64(3), PG_GETARG_INT64(4)};
+    const Amount used{less(spent.money, PG_GETARG_INT64(1)),
+                      less(spent.tokens, PG_GETARG_INT64(2))};
     const Amount ended{0, -std::int64_t{PG_GETARG_INT32(5)}};
     const Counters counters = counters_of(turn);
     for (int i = 0; i < counters.count; i++) {

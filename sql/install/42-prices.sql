@@ -59,8 +59,9 @@ COMMENT ON FUNCTION tenancy.set_price(text, numeric, numeric, numeric, numeric, 
     'Price of a model from a time on, USD per million tokens; parts not given cost as input or output do';
 REVOKE ALL ON FUNCTION tenancy.set_price(text, numeric, numeric, numeric, numeric, numeric, numeric, timestamptz) FROM PUBLIC;
 
--- What a turn calls is in plpgsql, which keeps its plans: a function in SQL that cannot be inlined is
--- read and planned anew in every statement, which takes ten times as long as its work.
+-- What a turn calls is in plpgsql, which keeps its plans, or in SQL that becomes part of the expression
+-- that calls it. A function in SQL that cannot is read and planned anew in every statement, which takes
+-- ten times as long as its work: so what it is given are variables.
 CREATE FUNCTION tenancy.price_of(p_model text, at timestamptz) RETURNS tenancy.prices
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -93,15 +94,11 @@ REVOKE ALL ON FUNCTION tenancy.dearer_price(tenancy.prices, tenancy.prices) FROM
 CREATE FUNCTION tenancy.cost_of(price tenancy.prices, input_tokens numeric, cached_tokens numeric,
         cache_write_tokens numeric, output_tokens numeric, reasoning_tokens numeric, requests numeric)
     RETURNS bigint
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN CASE WHEN price.input IS NOT NULL THEN least(4e18, (input_tokens - cached_tokens - cache_write_tokens) * price.input
-        + cached_tokens * price.cached_input + cache_write_tokens * price.cache_write
-        + (output_tokens - reasoning_tokens) * price.output + reasoning_tokens * price.reasoning
-        + requests * price.per_request) END;
-END
-$$;
+    LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN price.input IS NOT NULL THEN least(4e18, (input_tokens - cached_tokens - cache_write_tokens) * price.input
+    + cached_tokens * price.cached_input + cache_write_tokens * price.cache_write
+    + (output_tokens - reasoning_tokens) * price.output + reasoning_tokens * price.reasoning
+    + requests * price.per_request) END;
 COMMENT ON FUNCTION tenancy.cost_of(tenancy.prices, numeric, numeric, numeric, numeric, numeric, numeric) IS
     'Internal: picodollars of the given tokens; cached and cache-writing ones are part of the input, reasoning ones of the output; NULL without a price';
 REVOKE ALL ON FUNCTION tenancy.cost_of(tenancy.prices, numeric, numeric, numeric, numeric, numeric, numeric) FROM PUBLIC;
@@ -109,13 +106,9 @@ REVOKE ALL ON FUNCTION tenancy.cost_of(tenancy.prices, numeric, numeric, numeric
 -- The most that a request can cost, whatever share of it turns out cached or reasoning.
 CREATE FUNCTION tenancy.cost_bound(price tenancy.prices, input_tokens numeric, output_tokens numeric)
     RETURNS bigint
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN CASE WHEN price.input IS NOT NULL THEN least(4e18, input_tokens * greatest(price.input, price.cached_input, price.cache_write)
-        + output_tokens * greatest(price.output, price.reasoning) + price.per_request) END;
-END
-$$;
+    LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN price.input IS NOT NULL THEN least(4e18, input_tokens * greatest(price.input, price.cached_input, price.cache_write)
+    + output_tokens * greatest(price.output, price.reasoning) + price.per_request) END;
 COMMENT ON FUNCTION tenancy.cost_bound(tenancy.prices, numeric, numeric) IS
     'Internal: upper bound in picodollars for a request of at most these tokens';
 REVOKE ALL ON FUNCTION tenancy.cost_bound(tenancy.prices, numeric, numeric) FROM PUBLIC;

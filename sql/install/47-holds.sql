@@ -93,12 +93,12 @@ COMMENT ON FUNCTION tenancy.hold_counters(tenancy.turn_scope, bigint, bigint) IS
     'Internal: holds on all counters of a turn, NULL, or on none: the one that refused';
 REVOKE ALL ON FUNCTION tenancy.hold_counters(tenancy.turn_scope, bigint, bigint) FROM PUBLIC;
 
-CREATE FUNCTION tenancy.settle_counters(turn tenancy.turn_scope, used_money bigint, used_tokens bigint,
-        spent_money bigint, spent_tokens bigint, ended_turns int) RETURNS void
-    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgt_settle_counters';
-COMMENT ON FUNCTION tenancy.settle_counters(tenancy.turn_scope, bigint, bigint, bigint, bigint, int) IS
-    'Internal: adds to all counters of a turn when this transaction commits; one that is not there needs nothing, it will be rebuilt from the rows';
-REVOKE ALL ON FUNCTION tenancy.settle_counters(tenancy.turn_scope, bigint, bigint, bigint, bigint, int) FROM PUBLIC;
+CREATE FUNCTION tenancy.settle(turn tenancy.turn_scope, held_money bigint, held_tokens bigint,
+        charged_money bigint, charged_tokens bigint, ended_turns int) RETURNS void
+    LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'pgt_settle';
+COMMENT ON FUNCTION tenancy.settle(tenancy.turn_scope, bigint, bigint, bigint, bigint, int) IS
+    'Internal: takes the shared ledger lock and moves all counters of a turn when this transaction commits: what it held, what it is charged, and whether it ended; one that is not there needs nothing, it will be rebuilt from the rows';
+REVOKE ALL ON FUNCTION tenancy.settle(tenancy.turn_scope, bigint, bigint, bigint, bigint, int) FROM PUBLIC;
 
 -- Which limit said no, what is left of it and when it begins anew. budget_held: it would fit if the open
 -- turns cost nothing, so waiting helps.
@@ -182,18 +182,3 @@ $$;
 COMMENT ON FUNCTION tenancy.hold(tenancy.turn_scope, bigint, bigint) IS
     'Internal: holds picodollars and tokens for a turn on every limit that binds it, or on none: NULL = held, else the refusal';
 REVOKE ALL ON FUNCTION tenancy.hold(tenancy.turn_scope, bigint, bigint) FROM PUBLIC;
-
--- Moves the counters of a turn: what it held, what it is charged, and whether it ended.
-CREATE FUNCTION tenancy.settle(turn tenancy.turn_scope, held_money bigint, held_tokens bigint,
-        charged_money bigint, charged_tokens bigint, ended_turns int) RETURNS void
-    LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM tenancy.lock_ledger(turn.tenant_id, false);
-    PERFORM tenancy.settle_counters(turn, charged_money - held_money, charged_tokens - held_tokens,
-        charged_money, charged_tokens, ended_turns);
-END
-$$;
-COMMENT ON FUNCTION tenancy.settle(tenancy.turn_scope, bigint, bigint, bigint, bigint, int) IS
-    'Internal: changes the counters of a turn at commit, under the shared ledger lock';
-REVOKE ALL ON FUNCTION tenancy.settle(tenancy.turn_scope, bigint, bigint, bigint, bigint, int) FROM PUBLIC;

@@ -8,12 +8,13 @@ CREATE TABLE agent.sessions (
     created_by text DEFAULT tenancy.current_subject(),
     created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     updated_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    next_seq bigint NOT NULL DEFAULT 0 CHECK (next_seq >= 0),
+    next_seq bigint NOT NULL DEFAULT 0,
     parent_session_id text COLLATE "C",
-    forked_at_index bigint CHECK (forked_at_index >= 0),
-    reverted_to bigint CHECK (reverted_to >= 0),
+    forked_at_index bigint,
+    reverted_to bigint,
     cost_data jsonb NOT NULL DEFAULT '{}' CHECK (
         pg_catalog.jsonb_typeof(cost_data) = 'object' AND pg_catalog.octet_length(cost_data::text) <= 16384),
+    CHECK (least(next_seq, forked_at_index, reverted_to) >= 0),
     PRIMARY KEY (tenant_id, session_id)
 ) WITH (fillfactor = 85);
 REVOKE ALL ON TABLE agent.sessions FROM PUBLIC;

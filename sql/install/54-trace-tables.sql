@@ -2,13 +2,12 @@
 
 CREATE TABLE agent.traces (
     tenant_id text COLLATE "C" NOT NULL DEFAULT tenancy.current_tenant(),
-    trace_id text COLLATE "C" NOT NULL
-        CHECK (pg_catalog.char_length(trace_id) BETWEEN 1 AND 64),
+    trace_id text COLLATE "C" NOT NULL,
     started_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     ended_at timestamptz,
     model text,
     session_id text COLLATE "C",
-    status text NOT NULL DEFAULT 'open' CHECK (status IN ('open', 'ok', 'error', 'aborted')),
+    status text NOT NULL DEFAULT 'open',
     traceparent text,
     recorded_by text,
     recorded_issuer text COLLATE "C",
@@ -36,7 +35,7 @@ CREATE TABLE agent.spans (
     name text NOT NULL,
     start_time timestamptz NOT NULL,
     end_time timestamptz,
-    status text NOT NULL CHECK (status IN ('ok', 'error', 'aborted')),
+    status text NOT NULL,
     attributes jsonb NOT NULL DEFAULT '{}',
     events jsonb NOT NULL DEFAULT '[]',
     PRIMARY KEY (tenant_id, trace_id, span_id),

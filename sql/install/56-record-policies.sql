@@ -108,17 +108,8 @@ COMMENT ON POLICY tenant_wall ON agent.audit_seals IS 'Only rows of the verified
 -- Text that the application role brings must be restorable from a dump, see tenancy.is_text().
 ALTER TABLE agent.feedback ADD CHECK (tenancy.is_text(pg_catalog.concat(
     trace_id, comment, correction, model_id, agent_type)));
-ALTER TABLE agent.audit_log ADD CHECK (tenancy.is_text(pg_catalog.concat(
-    resource_type, resource_id, reason, trace_id, session_id, request_id)));
-ALTER TABLE agent.turns ADD CHECK (tenancy.is_text(pg_catalog.concat(
-    request_id, model, fallback_models::text, model_label, instance_id)));
-ALTER TABLE agent.turns ADD CHECK (tenancy.is_text(input::text));
 ALTER TABLE agent.messages ADD CHECK (tenancy.is_text(message::text));
 ALTER TABLE agent.sessions ADD CHECK (tenancy.is_text(cost_data::text));
-ALTER TABLE agent.traces ADD CHECK (tenancy.is_text(pg_catalog.concat(trace_id, session_id, model, traceparent)));
-ALTER TABLE agent.spans ADD CHECK (tenancy.is_text(pg_catalog.concat(
-    span_id, parent_span_id, name, attributes::text, events::text)));
-ALTER TABLE agent.usage ADD CHECK (tenancy.is_text(pg_catalog.concat(model, admitted_model, price_id)));
 ALTER TABLE agent.files ADD CHECK (tenancy.is_text(pg_catalog.concat(filename, mime_type, parse_error)));
 ALTER TABLE agent.work_items ADD CHECK (tenancy.is_text(pg_catalog.concat(title, description, parent_id,
     required_capabilities::text, depends_on::text, acceptance_criteria::text, handoff_note::text, result::text)));

@@ -48,7 +48,11 @@ BEGIN
             refusal := jsonb_build_object('code', 'model_not_priced', 'scope_value', candidate);
             RETURN;
         END IF;
-        dearest := tenancy.dearer_price(dearest, price);
+        IF dearest IS NULL THEN
+            dearest := price;
+        ELSE
+            dearest := tenancy.dearer_price(dearest, price);
+        END IF;
     END LOOP;
     rate := tenancy.take_rate(1, 1);
     headers := agent.rate_headers('requests', to_jsonb(rate));
@@ -62,7 +66,9 @@ BEGIN
         refusal := jsonb_build_object('code', 'rate_limit_exceeded', 'scope', 'tokens') || to_jsonb(rate);
         rate_tokens := 0;
     ELSE
-        headers := agent.rate_headers('tokens', to_jsonb(rate)) || headers;
+        IF rate."limit" IS NOT NULL THEN
+            headers := agent.rate_headers('tokens', to_jsonb(rate)) || headers;
+        END IF;
         held := agent.hold_clamped(turn, dearest, bounds);
         bounds.output_tokens := held.output_tokens;
         money := held.money;
@@ -114,14 +120,10 @@ REVOKE ALL ON FUNCTION agent.usd(bigint) FROM PUBLIC;
 
 -- A duration as OpenAI's headers have it: 12ms, 1s, 6m0s.
 CREATE FUNCTION agent.duration_text(milliseconds bigint) RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN CASE WHEN milliseconds < 1000 THEN milliseconds || 'ms'
-        WHEN milliseconds < 60000 THEN ceil(milliseconds / 1000.0) || 's'
-        ELSE (milliseconds / 60000) || 'm' || (milliseconds % 60000) / 1000 || 's' END;
-END
-$$;
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN milliseconds < 1000 THEN milliseconds::text || 'ms'
+    WHEN milliseconds < 60000 THEN pg_catalog.ceil(milliseconds / 1000.0)::text || 's'
+    ELSE (milliseconds / 60000)::text || 'm' || ((milliseconds % 60000) / 1000)::text || 's' END;
 COMMENT ON FUNCTION agent.duration_text(bigint) IS 'Milliseconds in the form of the x-ratelimit-reset headers';
 REVOKE ALL ON FUNCTION agent.duration_text(bigint) FROM PUBLIC;
 

@@ -95,12 +95,14 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     model text;
+    price tenancy.prices;
     cost bigint;
 BEGIN
     FOREACH model IN ARRAY CASE WHEN ran = turn.model OR ran = ANY (turn.fallback_models) THEN ARRAY[ran]
         ELSE ARRAY[turn.model, ran] || turn.fallback_models END LOOP
-        cost := greatest(cost, tenancy.cost_of(tenancy.price_of(model, turn.started_at), line.input_tokens,
-            line.cached_input_tokens, line.cache_write_tokens, line.output_tokens, line.reasoning_tokens, line.requests));
+        price := tenancy.price_of(model, turn.started_at);
+        cost := greatest(cost, tenancy.cost_of(price, line.input_tokens, line.cached_input_tokens,
+            line.cache_write_tokens, line.output_tokens, line.reasoning_tokens, line.requests));
     END LOOP;
     RETURN cost;
 END

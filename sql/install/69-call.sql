@@ -130,7 +130,7 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     response agent.response;
-    rate jsonb := '{}';
+    rate jsonb;
     counted boolean := false;
 BEGIN
     PERFORM set_config('tenancy.request_id', agent.header_text(request ->> 'request_id'), true),
@@ -139,7 +139,9 @@ BEGIN
         set_config('tenancy.fallback_models', coalesce(request ->> 'fallback_models', ''), true),
         set_config('tenancy.instance_id', agent.header_text(request ->> 'instance_id'), true);
     PERFORM tenancy.set_tenant_from_jwt(token);
-    response := agent.header_mismatch(request);
+    IF request ?| '{x_tenant,x_auth_subject}' THEN
+        response := agent.header_mismatch(request);
+    END IF;
     IF response.status IS NULL AND request ? 'shared_rate' THEN
         response := agent.shared_refusal(body ->> 'session_id', request -> 'shared_rate');
     END IF;
@@ -152,7 +154,9 @@ BEGIN
     END IF;
     IF response.status IS NULL THEN
         response := agent.dispatch(route, token, body, content);
-        response.headers := agent.rate_headers('requests', rate) || response.headers;
+        IF rate IS NOT NULL THEN
+            response.headers := agent.rate_headers('requests', rate) || response.headers;
+        END IF;
         counted := route <> 'begin_turn' OR response.status = 200;
         IF counted AND request ? 'shared_rate' THEN
             response.headers := agent.tighter_headers(response.headers, request -> 'shared_rate');

@@ -307,7 +307,7 @@ CROSS JOIN LATERAL agent.get_usage(:'token_acme_alice', q.query::jsonb);
 SELECT tenancy.set_budget('acme', 'day', 1000000);
 SELECT tenancy.set_price('m', 0, 0);
 SELECT tenancy.slot_fill('acme', 1, '', '-infinity', 0, 0, 0, 0);
-SELECT tenancy.settle_counters(('acme', NULL, NULL, NULL, now()), -1000, 0, 0, 0, 0);
+SELECT tenancy.settle(('acme', NULL, NULL, NULL, now()), 1000, 0, 0, 0, 0);
 SELECT tenancy.holds_undo(0);
 SELECT tenancy.lock_ledger('globex', true);
 SELECT * FROM tenancy.slots();

@@ -52,9 +52,9 @@ SELECT pg_temp.holds('no function of the extension is executable that is not on 
       AND (p.proname ~ '^(slot|hold|lock_|unlock_|settle|rebuild|count_rows|counter_most|counters_of|set_|add_|load_|give_back|take_rate|instance_is_gone|verify_|sweep_turn$|record_usage|audit_turn|append_|close_|usage_report|price_of|cost_|sweep_|instance_)'
       AND p.oid NOT IN ('tenancy.set_tenant_from_jwt(text)'::regprocedure, 'agent.add_work_item(jsonb)'::regprocedure))));
 SELECT pg_temp.refused(s, 'SELECT ' || s) FROM (VALUES
-    ('tenancy.slot_fill(''victim'', 1, '''', ''-infinity'', 0, 0, 0, 0)'), ('tenancy.settle_counters(ROW(''mallory'', NULL, NULL, NULL, now()), -1, 0, 0, 0, 0)'),
+    ('tenancy.slot_fill(''victim'', 1, '''', ''-infinity'', 0, 0, 0, 0)'), ('tenancy.settle(ROW(''mallory'', NULL, NULL, NULL, now()), -1, 0, 0, 0, 0)'),
     ('tenancy.slot_hold(''victim'', 1, '''', ''-infinity'', 1, 1, -1, -1)'), ('tenancy.hold_counters((''victim'', NULL, NULL, NULL, now())::tenancy.turn_scope, 1, 1)'), ('tenancy.hold_by_rows((''victim'', NULL, NULL, NULL, now())::tenancy.turn_scope, 1, 1)'),
-    ('tenancy.settle_counters((''mallory'', NULL, NULL, NULL, now())::tenancy.turn_scope, -1, -1, 0, 0, 0)'), ('tenancy.counters_of((''victim'', NULL, NULL, NULL, now())::tenancy.turn_scope)'), ('tenancy.holds_undo(0)'), ('tenancy.lock_ledger(''victim'', true)'),
+    ('tenancy.settle((''mallory'', NULL, NULL, NULL, now())::tenancy.turn_scope, -1, -1, 0, 0, 0)'), ('tenancy.counters_of((''victim'', NULL, NULL, NULL, now())::tenancy.turn_scope)'), ('tenancy.holds_undo(0)'), ('tenancy.lock_ledger(''victim'', true)'),
     ('tenancy.unlock_shared_ledger(''mallory'')'), ('tenancy.give_back_rate(''mallory'', 1, 1000, now())'), ('tenancy.instance_is_gone(''x'')'),
     ('tenancy.set_budget(''mallory'', ''day'')'), ('tenancy.set_price(''m'', 0, 0)'), ('tenancy.set_rate_limit(''mallory'')'), ('tenancy.resume_tenant(''mallory'')'),
     ('agent.sweep_turns(1000)'), ('tenancy.instance_lock(''server-1'')'), ('tenancy.verify_counters()'), ('tenancy.slots()'), ('tenancy.usage_report(''-infinity'', ''infinity'')')) v (s);
