@@ -16,6 +16,7 @@ namespace {
 
 constexpr int kColumns = 5; // kid, thumbprint, algorithm, public_jwk, skipped
 constexpr std::size_t kTicketBytes = 32;
+constexpr std::size_t kIdBytes = 8;
 
 // One key of a set as five C strings, nullptr = NULL. Plain data, in the caller's memory context.
 struct KeyLine {
@@ -73,6 +74,17 @@ void put_line(const ReturnSetInfo *result, const KeyLine &line) {
     tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
+// Writes 2 * bytes digits and the end of the string.
+void random_hex(char *to, std::size_t bytes) {
+    unsigned char random[kTicketBytes];
+    Assert(bytes <= sizeof random);
+    if (!pg_strong_random(random, bytes))
+        ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("no random bytes available"),
+                        errhint("Check the system's random number generator.")));
+    hex_encode(reinterpret_cast<const char *>(random), bytes, to);
+    to[bytes * 2] = '\0';
+}
+
 } // namespace
 
 } // namespace tenancy::pg
@@ -86,6 +98,7 @@ PG_FUNCTION_INFO_V1(pgt_parse_jwks);
 PG_FUNCTION_INFO_V1(pgt_check_claim_path);
 PG_FUNCTION_INFO_V1(pgt_registry_changed);
 PG_FUNCTION_INFO_V1(pgt_random_ticket);
+PG_FUNCTION_INFO_V1(pgt_new_id);
 
 Datum pgt_parse_jwks(PG_FUNCTION_ARGS) {
     InitMaterializedSRF(fcinfo, 0);
@@ -120,13 +133,15 @@ Datum pgt_registry_changed(PG_FUNCTION_ARGS) {
 
 Datum pgt_random_ticket(PG_FUNCTION_ARGS) {
     (void)fcinfo;
-    unsigned char random[kTicketBytes];
     char hex[kTicketBytes * 2 + 1];
-    if (!pg_strong_random(random, sizeof random))
-        ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("no random bytes available"),
-                        errhint("Check the system's random number generator.")));
-    hex_encode(reinterpret_cast<const char *>(random), sizeof random, hex);
-    hex[kTicketBytes * 2] = '\0';
+    random_hex(hex, kTicketBytes);
     PG_RETURN_TEXT_P(cstring_to_text(hex));
+}
+
+// agent.new_id(prefix)
+Datum pgt_new_id(PG_FUNCTION_ARGS) {
+    char hex[kIdBytes * 2 + 1];
+    random_hex(hex, kIdBytes);
+    PG_RETURN_TEXT_P(cstring_to_text(psprintf("%s%s", text_to_cstring(PG_GETARG_TEXT_PP(0)), hex)));
 }
 }

@@ -30,15 +30,16 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     wanted text := body ->> 'session_id';
+    found_messages jsonb;
 BEGIN
     PERFORM tenancy.set_tenant_from_jwt(token);
-    PERFORM FROM agent.sessions AS s WHERE s.session_id = wanted;
+    SELECT coalesce((SELECT jsonb_agg(m.message ORDER BY m.seq) FROM agent.messages AS m WHERE m.session_id = wanted), '[]')
+    INTO found_messages
+    FROM agent.sessions AS s WHERE s.session_id = wanted;
     IF NOT FOUND THEN
         RETURN agent.not_found('session.read', 'session', wanted);
     END IF;
-    RETURN agent.answer(200, jsonb_build_object('session_id', wanted, 'messages', (
-        SELECT coalesce(jsonb_agg(m.message ORDER BY m.seq), '[]')
-        FROM agent.messages AS m WHERE m.session_id = wanted)));
+    RETURN agent.answer(200, jsonb_build_object('session_id', wanted, 'messages', found_messages));
 END
 $$;
 COMMENT ON FUNCTION agent.get_session(text, jsonb) IS

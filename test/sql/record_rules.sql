@@ -31,6 +31,8 @@ BEGIN
 EXCEPTION WHEN check_violation THEN
     GET STACKED DIAGNOSTICS broken = CONSTRAINT_NAME;
     RETURN broken;
+WHEN unique_violation THEN
+    RETURN 'taken';
 END
 $$;
 
