@@ -11,7 +11,7 @@ EACH=${1:-5}
 HERE=test/bench/server
 CLIENTS=64
 STREAMS=64
-THINKERS=128
+THINKERS=64 # no more than turns that one tenant may have at once
 CONNECTIONS=${CONNECTIONS:-$((2 * $(nproc)))} # to the database, for either side; see docs/load.md
 
 if [[ -z ${CLUSTER_DATA:-} ]]; then
