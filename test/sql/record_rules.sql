@@ -72,8 +72,8 @@ SELECT tab, left(change::text, 100) AS change, pg_temp.judged(tab, change) FROM 
     ('agent.usage', '{"cached_input_tokens": 9223372036854775807, "cache_write_tokens": 9223372036854775807}'),
     ('agent.usage', '{"reasoning_tokens": 4}'),
     ('agent.traces', '{"trace_id": "t2"}'),
-    ('agent.traces', jsonb_build_object('trace_id', repeat('ä', 64))),
-    ('agent.traces', jsonb_build_object('trace_id', repeat('ä', 65))),
+    ('agent.traces', jsonb_build_object('trace_id', repeat(U&'\00e4', 64))),
+    ('agent.traces', jsonb_build_object('trace_id', repeat(U&'\00e4', 65))),
     ('agent.traces', '{"trace_id": ""}'),
     ('agent.traces', '{"status": "expired"}'),
     ('agent.spans', '{}'),
@@ -84,10 +84,10 @@ SELECT tab, left(change::text, 100) AS change, pg_temp.judged(tab, change) FROM 
     ('agent.audit_log', '{"status": 99}'),
     ('agent.audit_log', '{"status": 600}'),
     ('agent.audit_log', '{"action": "Chat"}'),
-    ('agent.audit_log', jsonb_build_object('resource_type', repeat('ä', 65))),
-    ('agent.audit_log', jsonb_build_object('resource_id', repeat('ä', 129))),
-    ('agent.audit_log', jsonb_build_object('reason', repeat('ä', 257))),
-    ('agent.audit_log', jsonb_build_object('audit_id', 3, 'resource_type', repeat('ä', 64), 'resource_id', repeat('ä', 128), 'reason', repeat('ä', 256)))
+    ('agent.audit_log', jsonb_build_object('resource_type', repeat(U&'\00e4', 65))),
+    ('agent.audit_log', jsonb_build_object('resource_id', repeat(U&'\00e4', 129))),
+    ('agent.audit_log', jsonb_build_object('reason', repeat(U&'\00e4', 257))),
+    ('agent.audit_log', jsonb_build_object('audit_id', 3, 'resource_type', repeat(U&'\00e4', 64), 'resource_id', repeat(U&'\00e4', 128), 'reason', repeat(U&'\00e4', 256)))
     ) AS c(tab, change);
 SELECT tab, spoilt, pg_temp.judged(tab, '{"turn_id": "u9", "usage_id": "g9", "span_id": "p9", "audit_id": 9}', spoilt)
 FROM (VALUES ('agent.turns'::regclass, '{request_id,model,fallback_models,model_label,instance_id,input}'::name[]),
