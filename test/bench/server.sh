@@ -59,12 +59,15 @@ start_node() { # start_node NAME UPSTREAM WORKERS
         DATABASE_URL="postgresql://bench_app@/node?host=$PGHOST&port=$PGPORT" node $HERE/node/server.mjs
 }
 
-# load read|turn SERVER: answers per second with CLIENTS clients. An answer that is no success ends the run.
+# load read|turn SERVER: answers per second with CLIENTS clients, after a second to connect and to grow warm. An answer
+# that is no success ends the run.
 load() {
-    local target=${URLS[$2]}/v1/sessions/s1 script=()
+    local target=${URLS[$2]}/v1/sessions/s1 script=() seconds
     [[ $1 == read ]] || target=${URLS[$2]}/v1/chat/completions script=(-s "$HERE/post.lua")
-    sleep 1 # turns of clients that have gone are still ending, and count among those that may run
-    wrk -t 2 -c $CLIENTS -d "${EACH}s" --timeout 10s -H "Authorization: Bearer $TOKEN" "${script[@]}" "$target" >"$WORK/wrk"
+    for seconds in 1 "$EACH"; do
+        sleep 1 # turns of clients that have gone are still ending, and count among those that may run
+        wrk -t 2 -c $CLIENTS -d "${seconds}s" --timeout 10s -H "Authorization: Bearer $TOKEN" "${script[@]}" "$target" >"$WORK/wrk"
+    done
     ! grep -E 'Non-2xx|Socket errors' "$WORK/wrk" >&2 || die "$2 did not answer every $1"
     sed -n 's/^Requests\/sec: *//p' "$WORK/wrk"
 }
