@@ -261,10 +261,11 @@ private:
     std::vector<Step> conclude(bool complete, httplib::Error error) {
         if (!complete || status_ != 200 || too_large_)
             return {failure_of(error)};
-        const Step done{Step::Kind::done, "", "", 0, false};
-        if (is_stream_)
-            return {done};
-        return {{Step::Kind::data, std::move(whole_), "", 0, false}, done};
+        std::vector<Step> steps;
+        if (!is_stream_)
+            steps.push_back({Step::Kind::data, std::move(whole_), "", 0, false});
+        steps.push_back({Step::Kind::done, "", "", 0, false});
+        return steps;
     }
 
     Step failure_of(httplib::Error error) const {

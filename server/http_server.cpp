@@ -16,7 +16,8 @@ namespace tenancy::server {
 namespace {
 
 constexpr std::size_t kMaxRequestsPerConnection = 10000;
-constexpr std::chrono::milliseconds kIdleSlice{100};
+constexpr std::chrono::milliseconds kStay{100};
+constexpr std::chrono::milliseconds kStaySlice{10};
 
 // One request and its answer, while the library works on it.
 struct Exchange {
@@ -133,9 +134,12 @@ private:
         const bool may_stay = next == Arrival::partial && socket.buffered() == 0 &&
                               !acceptor_.is_stopping() &&
                               4 * acceptor_.busy() < 3 * limits_.threads;
-        if (!may_stay || !socket.wait_readable(kIdleSlice))
+        if (!may_stay)
             return next;
-        return socket.collect(acceptor_.most_collected());
+        for (auto left = kStay; left.count() > 0 && acceptor_.waiting() == 0; left -= kStaySlice)
+            if (socket.wait_readable(kStaySlice))
+                return socket.collect(acceptor_.most_collected());
+        return next;
     }
 
     bool serve_one(Connection &connection) {

@@ -1,5 +1,5 @@
 // SQL functions that work on all counters of a turn: sql/install/47-holds.sql declares them. All
-// are internal, and called under the ledger lock of the turn's tenant.
+// are internal; the ledger of the turn's tenant is locked, by the caller or, to settle, here.
 #include "pg/postgres.hpp"
 
 #include "pg/counters.hpp"

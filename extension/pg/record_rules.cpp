@@ -40,7 +40,11 @@ int column(const Row &row, const char *name) {
     for (int i = 0; i < row.desc->natts; i++)
         if (std::strcmp(name, NameStr(TupleDescAttr(row.desc, i)->attname)) == 0)
             return i;
-    elog(ERROR, "a rule names a column that its table does not have");
+    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+                    errmsg("%s has no column \"%s\"", format_type_be(row.desc->tdtypeid), name),
+                    errdetail("A rule of its rows reads that column."),
+                    errhint("Give the column its name back. The tables of pg_tenancy are not for "
+                            "changes of existing columns.")));
     return 0;
 }
 

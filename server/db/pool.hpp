@@ -95,7 +95,13 @@ private:
     };
 
     Lease make_in_taken_place() {
-        std::unique_ptr<T> item = make_();
+        std::unique_ptr<T> item;
+        try {
+            item = make_();
+        } catch (...) {
+            release_place();
+            throw;
+        }
         if (!item)
             release_place();
         return item ? Lease(*this, std::move(item)) : Lease();

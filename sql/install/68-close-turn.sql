@@ -59,14 +59,26 @@ REVOKE ALL ON FUNCTION agent.close_trace(agent.turns, agent.usage, jsonb) FROM P
 CREATE FUNCTION agent.audit_turn(turn agent.turns, used agent.usage, result jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    entry agent.audit_log;
 BEGIN
-    PERFORM agent.append_audit(ROW(turn.tenant_id, NULL, NULL, turn.subject, turn.issuer, turn.token_id_hash,
-        'chat.complete', 'turn', turn.turn_id,
-        CASE result ->> 'status' WHEN 'error' THEN 'error' ELSE 'allow' END, NULL,
-        left(CASE result ->> 'status' WHEN 'aborted' THEN 'aborted'
-            WHEN 'error' THEN coalesce(result #>> '{error,type}', 'error') END, 128),
-        turn.trace_id, turn.session_id, turn.request_id,
-        used.input_tokens, used.output_tokens, used.cost_picodollars, NULL)::agent.audit_log);
+    entry.tenant_id := turn.tenant_id;
+    entry.actor := turn.subject;
+    entry.issuer := turn.issuer;
+    entry.token_id_hash := turn.token_id_hash;
+    entry.request_id := turn.request_id;
+    entry.action := 'chat.complete';
+    entry.resource_type := 'turn';
+    entry.resource_id := turn.turn_id;
+    entry.outcome := CASE result ->> 'status' WHEN 'error' THEN 'error' ELSE 'allow' END;
+    entry.reason := left(CASE result ->> 'status' WHEN 'aborted' THEN 'aborted'
+        WHEN 'error' THEN coalesce(result #>> '{error,type}', 'error') END, 128);
+    entry.trace_id := turn.trace_id;
+    entry.session_id := turn.session_id;
+    entry.prompt_tokens := used.input_tokens;
+    entry.completion_tokens := used.output_tokens;
+    entry.cost_picodollars := used.cost_picodollars;
+    PERFORM agent.append_audit(entry);
 END
 $$;
 COMMENT ON FUNCTION agent.audit_turn(agent.turns, agent.usage, jsonb) IS 'Put an ended turn on record';

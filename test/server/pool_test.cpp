@@ -140,6 +140,18 @@ TEST(Pool, a_failure_to_make_one_frees_its_place) {
     EXPECT_EQ(calls, 2);
 }
 
+TEST(Pool, an_exception_while_making_one_frees_its_place) {
+    bool fails = true;
+    Pool<Item> pool(1, [&] {
+        if (fails)
+            throw std::bad_alloc();
+        return make();
+    });
+    EXPECT_THROW((void)pool.acquire(milliseconds(0)), std::bad_alloc);
+    fails = false;
+    EXPECT_TRUE(pool.acquire(milliseconds(0)));
+}
+
 TEST(Pool, a_cold_start_with_many_callers_makes_no_more_than_its_size) {
     Item::most_alive = 0;
     Pool<Item> pool(3, [] {
