@@ -12,7 +12,7 @@ HERE=test/bench/server
 CLIENTS=64
 STREAMS=64
 THINKERS=64 # no more than turns that one tenant may have at once
-CONNECTIONS=${CONNECTIONS:-$((2 * $(nproc)))} # to the database, for either side; see docs/load.md
+CONNECTIONS=${CONNECTIONS:-$((4 * $(nproc)))} # to the database, for either side; see docs/load.md
 
 if [[ -z ${CLUSTER_DATA:-} ]]; then
     CLUSTER_CONF=$'fsync = on\nsynchronous_commit = on\nmax_connections = 200\nshared_buffers = 256MB\nmax_wal_size = 4GB' \
